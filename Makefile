@@ -1,0 +1,67 @@
+# Everything sets itself up: a local .venv, pinned and hash-checked packages. `make help` lists all.
+PYTHON ?= python3
+PORT ?= 8000
+HOST ?= 127.0.0.1
+DATA ?= payments-sandbox.db
+RATE_LIMIT ?= 100
+ROUNDS ?= 200
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check fix bench crash openapi lock clean
+
+help: ## List what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+serve: $(VENV)/.serve ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST=]
+	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --data "$(DATA)" --rate-limit $(RATE_LIMIT)
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+
+check: $(VENV)/.dev ## Check format, lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+
+fix: $(VENV)/.dev ## Format, and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Print the comparisons [BENCH="authorize flow ..."]
+	$(BIN)/python -m bench $(BENCH)
+
+crash: $(VENV)/.dev ## Kill the sandbox under load and look for losses [ROUNDS=200]
+	$(BIN)/python -m tests.reliability.crash --rounds $(ROUNDS)
+
+openapi: $(VENV)/.dev ## Write the OpenAPI document to docs/openapi.json
+	$(BIN)/python -m tests.api.openapi_document
+
+lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
+	$(PIP) install uv
+	$(COMPILE) --group build -o requirements/build.txt
+	$(COMPILE) -c requirements/build.txt pyproject.toml -o requirements/local.txt
+	$(COMPILE) -c requirements/build.txt -c requirements/local.txt --group dev pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove what was installed and cached
+	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+
+# The sandbox runs from src; its build tools are pinned in requirements/build.txt.
+$(VENV)/.serve: requirements/local.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/build.txt
+	$(PIP) install --require-hashes -r requirements/local.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.serve
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

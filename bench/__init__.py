@@ -1,0 +1,1 @@
+"""The benchmarks: what the sandbox costs, side by side with what people know, as ratios."""

@@ -1,0 +1,80 @@
+"""Fills a database with payments by the real use case: many authorizations in flight at once."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from bench.calls import CARDS
+from payments_sandbox.adapters.clock import RandomIds, SystemClock
+from payments_sandbox.adapters.secrets import FileSecrets
+from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_file import open_ledger_file
+from payments_sandbox.domain.card import PresentedCard
+from payments_sandbox.domain.merchant import Merchant, Settings
+from payments_sandbox.domain.operations import Authorize
+from payments_sandbox.services.merchants import LOCAL_MERCHANT
+from payments_sandbox.services.payments import Payments, Request
+
+# As many as one group commit takes: the fewer commits, the fewer pages are written twice.
+IN_FLIGHT = 256
+KEPT_IDS = 5_000
+STEP = 1_000
+
+MERCHANT = Merchant(LOCAL_MERCHANT, Settings())
+OPERATIONS = tuple(
+    Authorize(PresentedCard(number, 12, 2035, None), amount=1000, currency="USD")
+    for number in CARDS
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """Some of the payments stored, evenly spread over their time, and all cards."""
+
+    payment_ids: list[str]
+    card_ids: list[str]
+
+
+def seed(path: Path, count: int, progress: Callable[[int], None]) -> Seeded:
+    """Store `count` authorized payments; call `progress` now and then with how many were added."""
+    secrets = open_ledger_file(path)
+    return uvloop.run(_seed(path, secrets, count, progress))
+
+
+async def _seed(
+    path: Path, secrets: FileSecrets, count: int, progress: Callable[[int], None]
+) -> Seeded:
+    clock, every = SystemClock(), max(count // KEPT_IDS, 1)
+    ledger = SqliteLedger(path, clock, _give_up)
+    payments = Payments(ledger, clock, RandomIds(), secrets)
+    numbers = iter(range(count))
+    payment_ids: list[str] = []
+    card_ids: set[str] = set()
+
+    async def work() -> None:
+        for number in numbers:
+            operation = OPERATIONS[number % len(OPERATIONS)]
+            request = Request(MERCHANT, "authorize", f"seed-{number}", "")
+            transaction = (await payments.authorize(operation, request)).transaction
+            if transaction.authorization is not None:
+                card_ids.add(transaction.authorization.card.card_id)
+            if number % every == 0:
+                payment_ids.append(transaction.payment_id)
+            if number % STEP == STEP - 1:
+                progress(STEP)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(IN_FLIGHT):
+                group.create_task(work())
+    finally:
+        await ledger.close()
+    return Seeded(payment_ids=payment_ids, card_ids=sorted(card_ids))
+
+
+def _give_up(error: sqlite3.Error) -> None:
+    raise error

@@ -1,0 +1,38 @@
+"""Time and chance from the machine: the only module that may ask for them."""
+
+import asyncio
+import random
+import secrets
+from datetime import UTC, datetime
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_KEY_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return real time, in UTC and whole milliseconds."""
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    async def pause(self, up_to_s: float) -> None:
+        """Wait a random time of at most so many seconds."""
+        await asyncio.sleep(random.uniform(0, up_to_s))  # noqa: S311 - jitter
+
+
+class RandomIds:
+    """Ids of 48 bits of time in milliseconds and 80 bits of chance."""
+
+    def core(self) -> str:
+        """Return 26 characters of lower-case Crockford base 32, as a ULID has them."""
+        number = (int(datetime.now(UTC).timestamp() * 1000) << 80) | secrets.randbits(80)
+        return "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
+
+    def api_key(self) -> tuple[str, str]:
+        """Return a new key's public id and the whole key, `sk_test_<id>_<secret>`."""
+        key_id = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+        secret = "".join(secrets.choice(_KEY_ALPHABET) for _ in range(40))
+        return key_id, f"sk_test_{key_id}_{secret}"

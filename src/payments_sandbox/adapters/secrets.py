@@ -1,0 +1,53 @@
+"""The identity root in a file beside the ledger, readable by its owner alone."""
+
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+
+_ROOT_BYTES = 32
+
+
+class SecretsUnusable(Exception):
+    """The secrets file is missing, damaged or not the one this ledger was made with."""
+
+
+class FileSecrets:
+    """Keyed hashes under the root in one file."""
+
+    def __init__(self, identity_root: bytes) -> None:
+        self._identity_root = identity_root
+
+    def identity(self, purpose: str, *parts: str) -> bytes:
+        """Return HMAC-SHA256 of the parts, each led by its length so that none runs over."""
+        text = "".join(f"{len(part)}:{part}" for part in (purpose, *parts))
+        return hmac.digest(self._identity_root, text.encode(), "sha256")
+
+    def check_value(self) -> str:
+        """Return what a ledger keeps to recognise this root: a hash that tells nothing of it."""
+        return self.identity("check").hex()[:16]
+
+
+def create_secrets(path: Path) -> FileSecrets:
+    """Write a new root, durably, for its owner only; raise FileExistsError."""
+    root = secrets.token_bytes(_ROOT_BYTES)
+    text = json.dumps({"identity": root.hex()})
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return FileSecrets(root)
+
+
+def load_secrets(path: Path) -> FileSecrets:
+    """Read the root; raise FileNotFoundError or SecretsUnusable."""
+    try:
+        root = bytes.fromhex(json.loads(path.read_text())["identity"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SecretsUnusable(f"{path} does not hold an identity root") from error
+    if len(root) != _ROOT_BYTES:
+        raise SecretsUnusable(f"{path} does not hold an identity root")
+    return FileSecrets(root)

@@ -1,0 +1,306 @@
+"""The ledger on SQLite: one writer with group commit, readers on a connection of their own."""
+
+import sqlite3
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from payments_sandbox.adapters.codec import (
+    decode_payment,
+    decode_transaction,
+    encode_payment,
+    encode_transaction,
+)
+from payments_sandbox.adapters.group_commit import GroupCommit
+from payments_sandbox.adapters.sqlite_file import connect
+from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
+from payments_sandbox.domain.identifiers import place_of
+from payments_sandbox.domain.payment import Payment, Status, advance
+from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.ports import (
+    Clock,
+    IdempotencyKey,
+    KeySpent,
+    LostRace,
+    Page,
+    PaymentFilter,
+    Spent,
+)
+
+SCAN_MAX = 1_000
+PURGE_MAX = 500
+_NEVER_MS = 1 << 62
+_ABOVE_ALL_IDS = "b"
+
+# A stored status may be out of date by what fell due since; what each may have been before.
+_STORED_AS = {
+    Status.EXPIRED: (Status.EXPIRED, Status.AUTHORIZED),
+    Status.CAPTURED: (Status.CAPTURED, Status.PARTIALLY_CAPTURED),
+    Status.REFUNDED: (Status.REFUNDED, Status.PARTIALLY_REFUNDED),
+}
+
+
+class SqliteLedger:
+    """Payments, their transactions and spent keys in one SQLite file.
+
+    Reads run on the event loop: each is a few index look-ups, cheaper than a thread's hand-over.
+    """
+
+    def __init__(
+        self, path: Path, clock: Clock, on_flush_failure: Callable[[sqlite3.Error], None]
+    ) -> None:
+        self.writer = GroupCommit(connect(path, cache_kib=16_000), on_flush_failure)
+        self._reader = connect(path, cache_kib=8_000, read_only=True)
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Finish what waits and let go of the file."""
+        self._reader.close()
+        await self.writer.close()
+
+    async def payment(self, merchant_id: str, payment_id: str) -> Payment:
+        """Return the latest committed head; raise NotFound."""
+        with self.reading() as reader:
+            return self._head(reader, merchant_id, payment_id)
+
+    async def history(self, merchant_id: str, payment_id: str) -> tuple[Payment, list[Transaction]]:
+        """Return head and transactions as of one moment; raise NotFound."""
+        with self.reading() as reader, _snapshot(reader):
+            payment = self._head(reader, merchant_id, payment_id)
+            rows = reader.execute(
+                "SELECT body FROM transactions WHERE payment_id = ? ORDER BY seq", (payment_id,)
+            )
+            return payment, [decode_transaction(body) for (body,) in rows]
+
+    async def transaction(self, merchant_id: str, transaction_id: str) -> Transaction:
+        """Return one transaction; raise NotFound."""
+        payment_id, seq, _ = place_of(transaction_id)
+        with self.reading() as reader:
+            row = reader.execute(
+                "SELECT t.body FROM payments p"
+                " JOIN transactions t ON t.payment_id = p.payment_id AND t.seq = ?"
+                " WHERE p.merchant_id = ? AND p.payment_id = ? AND ifnull(p.expires_at, ?) > ?",
+                (seq, merchant_id, payment_id, _NEVER_MS, _ms(self._clock.now())),
+            ).fetchone()
+        if row is None:
+            raise NotFound
+        transaction = decode_transaction(row[0])
+        if transaction.transaction_id != transaction_id:
+            raise NotFound
+        return transaction
+
+    async def payments(
+        self,
+        merchant_id: str,
+        wanted: PaymentFilter,
+        at: datetime,
+        *,
+        before: str | None,
+        limit: int,
+    ) -> Page:
+        """Return payments whose ids are below `before`, newest first; see the port."""
+        found: list[Payment] = []
+        scanned, last = 0, None
+        with self.reading() as reader:
+            now_ms = _ms(self._clock.now())
+            for row in _walk(reader, merchant_id, wanted, before):
+                scanned, last = scanned + 1, row.payment_id
+                if (row.expires_at or _NEVER_MS) > now_ms and _may_match(row, wanted):
+                    payment = decode_payment(row.body)
+                    if wanted.status in {None, advance(payment, at).payment.status}:
+                        found.append(payment)
+                if len(found) > limit:
+                    return Page(found[:limit], found[limit - 1].payment_id)
+        return Page(found, last if scanned == SCAN_MAX else None)
+
+    async def spent(self, key: IdempotencyKey) -> Spent | None:
+        """Return what the key stands for, or None while it is not spent or its life is over."""
+        with self.reading() as reader:
+            return _spent(reader, key)
+
+    async def append(
+        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
+    ) -> None:
+        """Write key, head and transactions, all or nothing; raise KeySpent or LostRace."""
+        head = encode_payment(payment)
+        bodies = [(one.payment_id, one.seq, encode_transaction(one)) for one in transactions]
+
+        def write(connection: sqlite3.Connection) -> None:
+            if key is not None:
+                _spend(connection, key, transactions[-1])
+            _write_head(connection, payment, payment.version - len(bodies), head)
+            connection.executemany(
+                "INSERT INTO transactions (payment_id, seq, body) VALUES (?, ?, ?)", bodies
+            )
+
+        await self.writer.run(write)
+
+    async def purge(self) -> int:
+        """Delete some of what has expired; return how many rows went, 0 when all is gone."""
+        now_ms = _ms(self._clock.now())
+
+        def write(connection: sqlite3.Connection) -> int:
+            payments = connection.execute(
+                "SELECT merchant_id, payment_id FROM payments WHERE expires_at <= ? LIMIT ?",
+                (now_ms, PURGE_MAX),
+            ).fetchall()
+            connection.executemany(
+                "DELETE FROM transactions WHERE payment_id = ?", [(one,) for _, one in payments]
+            )
+            connection.executemany(
+                "DELETE FROM payments WHERE merchant_id = ? AND payment_id = ?", payments
+            )
+            keys = connection.execute(
+                "DELETE FROM idempotency WHERE scope_hash IN"
+                " (SELECT scope_hash FROM idempotency WHERE expires_at <= ? LIMIT ?)",
+                (now_ms, PURGE_MAX),
+            )
+            return len(payments) + keys.rowcount
+
+        return await self.writer.run(write)
+
+    @contextmanager
+    def reading(self) -> Generator[sqlite3.Connection]:
+        """Lend the reader; turn a fault of the storage into LedgerUnavailable."""
+        try:
+            yield self._reader
+        except sqlite3.Error as error:
+            raise LedgerUnavailable from error
+
+    def _head(self, reader: sqlite3.Connection, merchant_id: str, payment_id: str) -> Payment:
+        row = reader.execute(
+            "SELECT body FROM payments WHERE merchant_id = ? AND payment_id = ?"
+            " AND ifnull(expires_at, ?) > ?",
+            (merchant_id, payment_id, _NEVER_MS, _ms(self._clock.now())),
+        ).fetchone()
+        if row is None:
+            raise NotFound
+        return decode_payment(row[0])
+
+
+@contextmanager
+def _snapshot(reader: sqlite3.Connection) -> Generator[None]:
+    reader.execute("BEGIN")
+    try:
+        yield
+    finally:
+        reader.execute("COMMIT")
+
+
+class _Row(NamedTuple):
+    payment_id: str
+    card_id: str
+    reference: str | None
+    status: str
+    expires_at: int | None
+    body: bytes
+
+
+def _walk(
+    reader: sqlite3.Connection, merchant_id: str, wanted: PaymentFilter, before: str | None
+) -> Iterator[_Row]:
+    """Yield rows newest first along one index, SCAN_MAX at most."""
+    narrow: list[tuple[str, str]] = [("merchant_id", merchant_id)]
+    if wanted.reference is not None:
+        narrow = [("reference", wanted.reference)]
+    elif wanted.card_id is not None:
+        narrow = [("card_id", wanted.card_id)]
+    elif wanted.status is not None:
+        narrow = [("status", stored) for stored in _stored_as(wanted.status)]
+    walks = [
+        reader.execute(
+            "SELECT payment_id, card_id, reference, status, expires_at, body FROM payments"  # noqa: S608 - column is one of ours
+            f" WHERE merchant_id = ? AND {column} = ? AND payment_id < ?"
+            " ORDER BY payment_id DESC LIMIT ?",
+            (merchant_id, value, before or _ABOVE_ALL_IDS, SCAN_MAX),
+        )
+        for column, value in narrow
+    ]
+    rows = (_Row(*row) for row in merge(*walks, reverse=True))
+    return islice(rows, SCAN_MAX)
+
+
+def _may_match(row: _Row, wanted: PaymentFilter) -> bool:
+    """Tell, before the body is read, whether the row can be wanted."""
+    return (
+        wanted.card_id in {None, row.card_id}
+        and wanted.reference in {None, row.reference}
+        and (wanted.status is None or row.status in _stored_as(wanted.status))
+    )
+
+
+def _stored_as(status: Status) -> tuple[Status, ...]:
+    return _STORED_AS.get(status, (status,))
+
+
+def _spend(connection: sqlite3.Connection, key: IdempotencyKey, by: Transaction) -> None:
+    """Spend the key, first of all; raise KeySpent."""
+    values = (key.fingerprint, by.payment_id, by.seq, _ms(key.expires_at), key.scope_hash)
+    inserted = connection.execute(
+        "INSERT INTO idempotency (fingerprint, payment_id, seq, expires_at, scope_hash)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        values,
+    )
+    if inserted.rowcount:
+        return
+    spent = _spent(connection, key)
+    if spent is not None:
+        raise KeySpent(spent)
+    connection.execute(
+        "UPDATE idempotency SET fingerprint = ?, payment_id = ?, seq = ?, expires_at = ?"
+        " WHERE scope_hash = ?",
+        values,
+    )
+
+
+def _spent(connection: sqlite3.Connection, key: IdempotencyKey) -> Spent | None:
+    row = connection.execute(
+        "SELECT i.fingerprint, t.body FROM idempotency i"
+        " JOIN transactions t ON t.payment_id = i.payment_id AND t.seq = i.seq"
+        " WHERE i.scope_hash = ? AND i.expires_at > ?",
+        (key.scope_hash, _ms(key.spent_at)),
+    ).fetchone()
+    return Spent(row[0], decode_transaction(row[1])) if row else None
+
+
+def _write_head(
+    connection: sqlite3.Connection, payment: Payment, version_before: int, body: bytes
+) -> None:
+    if version_before == 0:
+        written = connection.execute(
+            "INSERT INTO payments (version, status, body, merchant_id, payment_id, card_id,"
+            " reference, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (
+                payment.version,
+                payment.status,
+                body,
+                payment.merchant_id,
+                payment.payment_id,
+                payment.card.card_id,
+                payment.reference,
+                _ms(payment.expires_at) if payment.expires_at else None,
+            ),
+        )
+    else:
+        written = connection.execute(
+            "UPDATE payments SET version = ?, status = ?, body = ?"
+            " WHERE merchant_id = ? AND payment_id = ? AND version = ?",
+            (
+                payment.version,
+                payment.status,
+                body,
+                payment.merchant_id,
+                payment.payment_id,
+                version_before,
+            ),
+        )
+    if not written.rowcount:
+        raise LostRace
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

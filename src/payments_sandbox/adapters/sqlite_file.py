@@ -1,0 +1,143 @@
+"""The ledger's file: opened safely, migrated, and held by one server at a time."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from payments_sandbox.adapters.secrets import (
+    FileSecrets,
+    SecretsUnusable,
+    create_secrets,
+    load_secrets,
+)
+
+SQLITE_VERSION_MIN = (3, 37, 0)  # STRICT tables
+APPLICATION_ID = 0x50534258  # "PSBX", so that another program's database is refused
+BUSY_TIMEOUT_MS = 250
+WAL_BYTES_KEPT = 64 * 1024 * 1024
+
+# What is set and must read back as given, or the ledger does not open.
+_PRAGMAS = {
+    "journal_mode": ("WAL", "wal"),
+    "synchronous": ("FULL", 2),
+    "foreign_keys": ("ON", 1),
+    "trusted_schema": ("OFF", 0),
+    "fullfsync": ("ON", 1),
+    "checkpoint_fullfsync": ("ON", 1),
+    "busy_timeout": (str(BUSY_TIMEOUT_MS), BUSY_TIMEOUT_MS),
+}
+
+
+class LedgerFileRefused(Exception):
+    """The file cannot serve as a ledger; the message says why and what to do."""
+
+
+def secrets_path(path: Path) -> Path:
+    """Return where the secrets of the ledger at `path` are."""
+    return path.with_name(path.name + ".secrets")
+
+
+def open_ledger_file(path: Path) -> FileSecrets:
+    """Create or migrate the file, and return the secrets it was made with.
+
+    Raise LedgerFileRefused.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
+        raise LedgerFileRefused(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _create_private(path)
+        connection = connect(path)
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerFileRefused(f"cannot open {path} as a ledger: {error}") from error
+    try:
+        return _prepare(connection, path)
+    except (OSError, sqlite3.Error, SecretsUnusable) as error:
+        raise LedgerFileRefused(f"cannot use {path} as a ledger: {error}") from error
+    finally:
+        connection.close()
+
+
+def connect(path: Path, *, cache_kib: int = 2_000, read_only: bool = False) -> sqlite3.Connection:
+    """Open a connection whose settings are verified; raise LedgerFileRefused or sqlite3.Error."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma, (wanted, expected) in _PRAGMAS.items():
+        connection.execute(f"PRAGMA {pragma} = {wanted}")
+        (got,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+        if got != expected:
+            raise LedgerFileRefused(
+                f"{path} cannot be a ledger: SQLite gives {pragma}={got}, not {expected}. "
+                "Use a local disk; network file systems do not support this."
+            )
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+@contextmanager
+def held(path: Path) -> Generator[None]:
+    """Hold the ledger for this process; raise LedgerFileRefused if another one does."""
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise LedgerFileRefused(
+            f"another sandbox serves {path}. Stop it, or choose another file with --data."
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _create_private(path: Path) -> None:
+    """Create the file for its owner only; SQLite gives its companions the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> FileSecrets:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise LedgerFileRefused(f"{path} is another program's database. Choose another --data.")
+    if not tables:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("BEGIN IMMEDIATE")
+    _migrate(connection, path)
+    secrets = _matching_secrets(connection, path)
+    connection.execute("COMMIT")
+    return secrets
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Run the numbered SQL files that this file has not seen."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    folder = resources.files("payments_sandbox.adapters") / "migrations"
+    files = sorted(one.name for one in folder.iterdir() if one.name.endswith(".sql"))
+    if version > len(files):
+        raise LedgerFileRefused(f"{path} was written by a newer release. Upgrade this one.")
+    for name in files[version:]:
+        for statement in (folder / name).read_text().split(";\n"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(files)}")
+
+
+def _matching_secrets(connection: sqlite3.Connection, path: Path) -> FileSecrets:
+    """Return the secrets this ledger was made with, or new ones for a new ledger."""
+    known = connection.execute("SELECT secrets_check FROM ledger").fetchone()
+    file = secrets_path(path)
+    if known is None:
+        secrets = load_secrets(file) if file.exists() else create_secrets(file)
+        connection.execute("INSERT INTO ledger VALUES (1, ?)", (secrets.check_value(),))
+        return secrets
+    if not file.exists():
+        raise LedgerFileRefused(f"{file} is missing. Restore it, or choose another --data.")
+    secrets = load_secrets(file)
+    if secrets.check_value() != known[0]:
+        raise LedgerFileRefused(f"{file} belongs to another ledger. Restore the right one.")
+    return secrets

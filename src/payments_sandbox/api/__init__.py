@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: parses, calls one service, renders."""

@@ -1,0 +1,244 @@
+"""What callers send: strict bodies, each field described in the words an error will use."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from payments_sandbox.api.currencies import CODES, EXPONENTS
+from payments_sandbox.api.problems import Problem
+from payments_sandbox.domain.card import (
+    PresentedCard,
+    brand_of,
+    cvc_fits,
+    holds_card_number,
+    luhn_valid,
+)
+from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.identifiers import is_payment_id, place_of
+from payments_sandbox.domain.issuer import Simulate
+from payments_sandbox.domain.merchant import AmountRule, Settings
+from payments_sandbox.domain.operations import Authorize, Capture, Refund, Void
+from payments_sandbox.domain.response_codes import PARTIAL_APPROVAL, RESPONSE_CODES
+from payments_sandbox.domain.transaction import TransactionType
+
+AMOUNT_MAX = 999_999_999_999
+METADATA_MAX = 50
+
+
+def _currency(code: str) -> str:
+    if code not in EXPONENTS:
+        raise ValueError("unknown currency")
+    return code
+
+
+def _response_code(code: str) -> str:
+    if code not in RESPONSE_CODES:
+        raise ValueError("unknown response code")
+    return code
+
+
+def _no_card_number(text: str) -> str:
+    if holds_card_number(text):
+        raise ValueError("holds a card number")
+    return text
+
+
+_AMOUNT = f"an integer in minor units of the currency, 1 to {AMOUNT_MAX:,}."
+_NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+Amount = Annotated[int, Field(ge=1, le=AMOUNT_MAX)]
+CurrencyCode = Annotated[
+    str,
+    AfterValidator(_currency),
+    Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": [*CODES]}),
+]
+Text = Annotated[str, AfterValidator(_no_card_number), Field(pattern=_NO_CONTROL)]
+MetadataKey = Annotated[Text, Field(min_length=1, max_length=40)]
+MetadataValue = Annotated[Text, Field(max_length=500)]
+Id = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
+
+
+class Strict(BaseModel):
+    """No coercion, no unknown fields, and no input in its errors."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class CardBody(Strict):
+    """A card as its holder presents it."""
+
+    number: str = Field(
+        pattern="^[0-9]{12,19}$",
+        description="12 to 19 digits without spaces that pass the Luhn check.",
+        json_schema_extra={"format": "card-number"},
+        repr=False,
+        examples=["4242424242424242"],
+    )
+    exp_month: int = Field(ge=1, le=12, description="the month as an integer, 1 to 12.")
+    exp_year: int = Field(
+        ge=2000, le=2099, description="the year as an integer of four digits, 2000 to 2099."
+    )
+    cvc: str | None = Field(
+        None,
+        pattern="^[0-9]{3,4}$",
+        description="a string of three digits, four on Amex.",
+        json_schema_extra={"format": "card-cvc"},
+        repr=False,
+    )
+
+    def presented(self) -> PresentedCard:
+        """Return the card; raise Problem for a number or CVC no card has."""
+        if not luhn_valid(self.number):
+            raise _invalid("card.number", "the number fails the Luhn check; is a digit wrong?")
+        if self.cvc is not None and not cvc_fits(brand_of(self.number), self.cvc):
+            raise _invalid("card.cvc", "this brand's CVC is of another length; Amex has four.")
+        return PresentedCard(self.number, self.exp_month, self.exp_year, self.cvc)
+
+
+class SimulateBody(Strict):
+    """The outcome to simulate."""
+
+    response_code: Annotated[str, AfterValidator(_response_code)] = Field(
+        description="an ISO 8583 response code of the list, as a string of two characters.",
+        json_schema_extra={"enum": list(RESPONSE_CODES)},
+    )
+    approved_amount: Amount | None = Field(
+        None, description="with code 10: an integer in minor units below the amount."
+    )
+
+
+class AuthorizeBody(Strict):
+    """Ask the issuer for an amount on a card."""
+
+    card: CardBody = Field(description="an object with number, exp_month, exp_year and cvc.")
+    amount: Amount = Field(description=_AMOUNT)
+    currency: CurrencyCode = Field(description="an active ISO 4217 code in upper case.")
+    reference: Annotated[Text, Field(max_length=255)] | None = Field(
+        None,
+        description="your own reference: up to 255 characters, no control characters and no"
+        " card number.",
+    )
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=METADATA_MAX)] = Field(
+        default_factory=dict,
+        description="an object of up to 50 texts (names up to 40, values up to 500 characters),"
+        " no control characters and no card numbers.",
+    )
+    partial_approval: bool = Field(
+        default=False, description="true or false: whether a smaller amount may be approved."
+    )
+    simulate: SimulateBody | None = Field(
+        None, description="an object with response_code and, for code 10, approved_amount."
+    )
+
+    def to_operation(self) -> Authorize:
+        """Return the operation; raise Problem for what no single field can tell."""
+        return Authorize(
+            card=self.card.presented(),
+            amount=self.amount,
+            currency=self.currency,
+            reference=self.reference,
+            metadata=self.metadata,
+            partial_approval=self.partial_approval,
+            simulate=self._simulate(),
+        )
+
+    def _simulate(self) -> Simulate | None:
+        if self.simulate is None:
+            return None
+        code, approved = self.simulate.response_code, self.simulate.approved_amount
+        param = "simulate.approved_amount"
+        if approved is None and code == PARTIAL_APPROVAL and self.partial_approval:
+            raise _invalid(param, "is required with code 10 when partial_approval is true.")
+        if approved is not None and code != PARTIAL_APPROVAL:
+            raise _invalid(param, "goes with code 10 alone.")
+        if approved is not None and approved >= self.amount:
+            raise _invalid(param, "must be less than the amount.")
+        return Simulate(code, approved)
+
+
+class CaptureBody(Strict):
+    """Take what was authorized, or part of it."""
+
+    auth_id: Id = Field(description="the id of the authorization, auth_...")
+    amount: Amount | None = Field(None, description=_AMOUNT + " Left out: all that is left.")
+    currency: CurrencyCode | None = Field(
+        None, description="an ISO 4217 code, the authorization's; may be left out."
+    )
+    final: bool = Field(default=False, description="true or false: whether the rest is released.")
+
+    def to_operation(self) -> Capture:
+        """Return the operation; raise NotFound."""
+        return Capture(_payment_id(self.auth_id), self.amount, self.currency, self.final)
+
+
+class VoidBody(Strict):
+    """Release what is not captured."""
+
+    auth_id: Id = Field(description="the id of the authorization, auth_...")
+
+    def to_operation(self) -> Void:
+        """Return the operation; raise NotFound."""
+        return Void(_payment_id(self.auth_id))
+
+
+class RefundBody(Strict):
+    """Give back what was captured, or part of it."""
+
+    transaction_id: Id = Field(
+        description="the id of a capture (cap_...), or of the authorization (auth_...) to refund"
+        " over the whole payment, oldest capture first."
+    )
+    amount: Amount | None = Field(None, description=_AMOUNT + " Left out: all that is left.")
+    currency: CurrencyCode | None = Field(
+        None, description="an ISO 4217 code, the authorization's; may be left out."
+    )
+
+    def to_operation(self) -> Refund:
+        """Return the operation; raise NotFound or Problem."""
+        place = place_of(self.transaction_id)
+        if place.type not in {TransactionType.AUTHORIZATION, TransactionType.CAPTURE}:
+            raise _invalid("transaction_id", "must be a capture's id or an auth_id.")
+        capture_id = self.transaction_id if place.type is TransactionType.CAPTURE else None
+        return Refund(place.payment_id, capture_id, self.amount, self.currency)
+
+
+class SettingsBody(Strict):
+    """Settings to change; what is left out stays."""
+
+    amount_rule: Annotated[str, Field(json_schema_extra={"enum": list(AmountRule)})] = Field(
+        "off",
+        pattern="^(off|cents)$",
+        description='"off", or "cents": the last two digits of an amount are the response code.',
+    )
+    test_cards_only: bool = Field(
+        default=False, description="true or false: whether other card numbers are refused."
+    )
+    retention_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
+        None,
+        description="how many days a payment is kept, 1 to 3,650, or null for good; counts for"
+        " payments authorized from now on.",
+    )
+
+    def applied_to(self, settings: Settings) -> Settings:
+        """Return the settings with what was sent in place."""
+        sent = self.model_fields_set
+        return Settings(
+            amount_rule=AmountRule(self.amount_rule)
+            if "amount_rule" in sent
+            else settings.amount_rule,
+            test_cards_only=self.test_cards_only
+            if "test_cards_only" in sent
+            else settings.test_cards_only,
+            retention_days=self.retention_days
+            if "retention_days" in sent
+            else settings.retention_days,
+        )
+
+
+def _payment_id(auth_id: str) -> str:
+    if not is_payment_id(auth_id):
+        raise NotFound
+    return auth_id
+
+
+def _invalid(param: str, what: str) -> Problem:
+    return Problem("validation_failed", param=param, detail=f"{param}: {what}")

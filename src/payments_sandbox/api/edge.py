@@ -1,0 +1,163 @@
+"""The edge: every request passes here first, and every fault leaves here as a problem.
+
+Pure ASGI, in this order: contradictory or oversized headers, the host name, the API key, the
+rate limit; then the route; then whatever was raised becomes an answer.
+"""
+
+import logging
+import secrets
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from payments_sandbox.api.json_body import ClientGone
+from payments_sandbox.api.problems import Problem, response_to
+from payments_sandbox.api.rate_limit import WINDOW_S, Quota, RateLimit
+from payments_sandbox.domain.errors import SandboxError
+from payments_sandbox.domain.merchant import Merchant
+from payments_sandbox.services.merchants import Tenancy
+
+HEADER_BYTES_MAX = 16 * 1024
+_PUBLIC = ("/health", "/openapi.json", "/docs")
+_SINGLE = {b"host", b"content-length", b"content-type", b"content-encoding", b"x-api-key"}
+_CLOSE = {"connection": "close"}
+
+_log = logging.getLogger(__name__)
+_access = logging.getLogger("payments_sandbox.access")
+Headers = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """What the process decides about its edge; None switches a check off."""
+
+    rate_limit: RateLimit | None = None
+    hosts: frozenset[str] | None = None
+    access_log: bool = False
+
+
+class Edge:
+    """The outermost layer of the app that is ours."""
+
+    def __init__(self, app: ASGIApp, tenancy: Tenancy, settings: EdgeSettings) -> None:
+        self._app = app
+        self._tenancy = tenancy
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        started = perf_counter()
+        try:
+            await self._admit(scope, answer)
+            await self._app(scope, receive, answer)
+        except ClientGone:
+            return
+        except Problem as problem:
+            await problem.response()(scope, receive, answer)
+        except SandboxError as error:
+            await response_to(error)(scope, receive, answer)
+        except Exception as error:
+            _log.error("request %s failed: %s", answer.request_id, _where(error))
+            if answer.status:
+                raise
+            await Problem("internal_error").response()(scope, receive, answer)
+        if self._settings.access_log:
+            _access.info(
+                "%s %s %s %.1f ms %s",
+                scope["method"],
+                _route_of(scope),
+                answer.status,
+                (perf_counter() - started) * 1000,
+                answer.request_id,
+            )
+
+    async def _admit(self, scope: Scope, answer: "_Answer") -> None:
+        """Let the request in with its merchant in scope, or raise Problem."""
+        headers = _checked(scope["headers"])
+        self._check_host(headers)
+        if scope["path"].startswith(_PUBLIC):
+            return
+        api_key = headers.get(b"x-api-key", b"").decode("latin-1")
+        merchant = await self._tenancy.authenticate(api_key) if api_key else None
+        if merchant is None:
+            raise Problem("unauthorized", headers={"www-authenticate": "ApiKey"})
+        scope["state"]["merchant"] = merchant
+        limit = self._settings.rate_limit
+        if limit is not None:
+            answer.policy, answer.quota = limit.per_minute, limit.take(api_key)
+            if not answer.quota.allowed:
+                retry_after = {"retry-after": str(answer.quota.reset_s)}
+                raise Problem("quota_exceeded", headers=retry_after)
+
+    def _check_host(self, headers: Headers) -> None:
+        """Refuse names that are not ours: a web page may resolve its own name to this machine."""
+        hosts = self._settings.hosts
+        if hosts is None:
+            return
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        if name not in hosts:
+            raise Problem("misdirected_request")
+
+
+class _Answer:
+    """Sends, and puts the headers that every answer has on its start."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.request_id = "req_" + secrets.token_hex(8)
+        self.status = 0
+        self.policy = 0
+        self.quota: Quota | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message["headers"])
+            headers["x-request-id"] = self.request_id
+            headers.setdefault("cache-control", "no-store")
+            headers["x-content-type-options"] = "nosniff"
+            if self.quota is not None:
+                headers["ratelimit-policy"] = f'"default";q={self.policy};w={WINDOW_S}'
+                headers["ratelimit"] = f'"default";r={self.quota.remaining};t={self.quota.reset_s}'
+        await self._send(message)
+
+
+def merchant_of(scope: Scope) -> Merchant:
+    """Return the merchant the edge let in."""
+    merchant = scope["state"]["merchant"]
+    assert isinstance(merchant, Merchant)  # noqa: S101 - the edge put it there
+    return merchant
+
+
+def _checked(raw: list[tuple[bytes, bytes]]) -> Headers:
+    headers = dict(raw)
+    if sum(len(name) + len(value) for name, value in raw) > HEADER_BYTES_MAX:
+        raise Problem("headers_too_large", headers=_CLOSE)
+    if len(headers) < len(raw):
+        names = [name for name, _ in raw if name in _SINGLE]
+        if len(names) > len(set(names)):
+            raise Problem("malformed_request", headers=_CLOSE)
+    if b"transfer-encoding" in headers and b"content-length" in headers:
+        raise Problem("malformed_request", headers=_CLOSE)
+    return headers
+
+
+def _where(error: Exception) -> str:
+    """Return the error's type and frames, not its message: that may hold what was sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    path = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)
+    return f"{type(error).__qualname__} at {path}"
+
+
+def _route_of(scope: Scope) -> str:
+    """Return the route's template: a path may hold anything, a template only what we wrote."""
+    return getattr(scope.get("route"), "path", "-")

@@ -1,0 +1,73 @@
+"""Routes that call their endpoint with the request and nothing else, and how they are documented.
+
+The framework's own injection and response validation cost more than the rest of a request;
+bodies are parsed by `read_json` and documented by the models named at each route.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payments_sandbox.api.problems import EDGE_PROBLEMS, status_of
+from payments_sandbox.domain.errors import SandboxError
+
+REF = "#/components/schemas/{model}"
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+ProblemKind = type[SandboxError] | str
+_EVERYWHERE = (
+    "malformed_request",
+    "misdirected_request",
+    "headers_too_large",
+    "internal_error",
+)
+
+
+class DirectRoute(APIRoute):
+    """A route whose endpoint takes the request and returns the response."""
+
+    def get_route_handler(self) -> Endpoint:
+        """Return the endpoint as it is."""
+        return self.endpoint
+
+
+def documented(
+    status: int,
+    answer: type[BaseModel],
+    problems: Sequence[ProblemKind],
+    *,
+    body: type[BaseModel] | None = None,
+    parameters: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return a route's documentation: its answer, its problems, its body and its parameters."""
+    extra: dict[str, Any] = {}
+    if body is not None:
+        schema = {"$ref": REF.format(model=body.__name__)}
+        content = {"application/json": {"schema": schema}}
+        extra["requestBody"] = {"required": True, "content": content}
+    if parameters:
+        extra["parameters"] = list(parameters)
+    responses: dict[int, dict[str, Any]] = {status: {"model": answer, "description": "Done"}}
+    return {
+        "status_code": status,
+        "responses": responses | _problems((*problems, *_EVERYWHERE)),
+        "openapi_extra": extra,
+    }
+
+
+def _problems(kinds: Sequence[ProblemKind]) -> dict[int, dict[str, Any]]:
+    """Return the documented problems by status, each with the codes it may carry."""
+    codes: dict[int, set[str]] = {}
+    for kind in kinds:
+        if isinstance(kind, str):
+            codes.setdefault(EDGE_PROBLEMS[kind][0], set()).add(kind)
+        else:
+            codes.setdefault(status_of(kind), set()).add(kind.code)
+    content = {"application/problem+json": {"schema": {"$ref": REF.format(model="ProblemAnswer")}}}
+    return {
+        status: {"description": ", ".join(sorted(names)), "content": content}
+        for status, names in sorted(codes.items())
+    }

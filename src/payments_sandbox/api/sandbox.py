@@ -1,0 +1,81 @@
+"""The sandbox itself over HTTP: a merchant's settings, and whether the process serves."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payments_sandbox import __version__
+from payments_sandbox.api.answers import Json, json_response
+from payments_sandbox.api.bodies import SettingsBody
+from payments_sandbox.api.edge import merchant_of
+from payments_sandbox.api.json_body import read_json
+from payments_sandbox.api.models import HealthAnswer, SettingsAnswer
+from payments_sandbox.api.query import no_parameters
+from payments_sandbox.api.routing import DirectRoute, documented
+from payments_sandbox.domain.errors import LedgerUnavailable
+from payments_sandbox.domain.merchant import Settings
+from payments_sandbox.services.merchants import Tenancy
+
+
+class SandboxRoutes:
+    """The endpoints over the use cases of a merchant."""
+
+    def __init__(self, tenancy: Tenancy) -> None:
+        self._tenancy = tenancy
+
+    async def health(self, request: Request) -> Response:
+        """Tell whether the sandbox serves and its ledger answers; needs no API key."""
+        no_parameters(request)
+        await self._tenancy.local_key_works()
+        return json_response({"status": "ok", "version": __version__})
+
+    async def settings(self, request: Request) -> Response:
+        """Return this merchant's settings."""
+        no_parameters(request)
+        return json_response(_settings_json(merchant_of(request.scope).settings))
+
+    async def change_settings(self, request: Request) -> Response:
+        """Change the settings that are sent; the rest stays."""
+        no_parameters(request)
+        body, _ = await read_json(request, SettingsBody)
+        merchant = merchant_of(request.scope)
+        changed = await self._tenancy.change_settings(merchant, body.applied_to(merchant.settings))
+        return json_response(_settings_json(changed.settings))
+
+
+def sandbox_router(tenancy: Tenancy) -> APIRouter:
+    """Return the routes and their documentation."""
+    routes = SandboxRoutes(tenancy)
+    router = APIRouter(tags=["sandbox"], route_class=DirectRoute)
+    router.add_api_route(
+        "/health",
+        routes.health,
+        operation_id="health",
+        **documented(200, HealthAnswer, ["validation_failed", LedgerUnavailable]),
+    )
+    router.add_api_route(
+        "/sandbox/settings",
+        routes.settings,
+        operation_id="read_settings",
+        **documented(200, SettingsAnswer, _KEYED),
+    )
+    router.add_api_route(
+        "/sandbox/settings",
+        routes.change_settings,
+        methods=["PATCH"],
+        operation_id="change_settings",
+        **documented(200, SettingsAnswer, (*_KEYED, *_BODY), body=SettingsBody),
+    )
+    return router
+
+
+def _settings_json(settings: Settings) -> Json:
+    return {
+        "amount_rule": settings.amount_rule,
+        "test_cards_only": settings.test_cards_only,
+        "retention_days": settings.retention_days,
+    }
+
+
+_KEYED = ("unauthorized", "quota_exceeded", "validation_failed", LedgerUnavailable)
+_BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type")

@@ -1,0 +1,116 @@
+"""Cards: what a number tells, and how text that holds a number is recognised."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+NUMBER_DIGITS_MIN, NUMBER_DIGITS_MAX = 12, 19
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is kept of a card."""
+
+    card_id: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedCard:
+    """A card as it was presented; lives only while its authorization is decided."""
+
+    number: str = field(repr=False)
+    exp_month: int
+    exp_year: int
+    cvc: str | None = field(repr=False)
+
+    def kept_as(self, card_id: str) -> Card:
+        """Return what may be kept of it."""
+        return Card(card_id, brand_of(self.number), self.number[-4:], self.exp_month, self.exp_year)
+
+    def expired(self, at: datetime) -> bool:
+        """Tell whether its last month is over; a card is good through that month's last day."""
+        return (at.year, at.month) > (self.exp_year, self.exp_month)
+
+
+class Brand(NamedTuple):
+    """A card scheme: its name, its ranges as (digits, first, last), and its number lengths."""
+
+    name: str
+    ranges: tuple[tuple[int, int, int], ...]
+    lengths: frozenset[int]
+
+
+# Ranges as the schemes publish them. Discover stands before UnionPay: 62 is UnionPay's alone.
+BRANDS = (
+    Brand("visa", ((1, 4, 4),), frozenset({13, 16, 19})),
+    Brand("mastercard", ((2, 51, 55), (4, 2221, 2720)), frozenset({16})),
+    Brand("amex", ((2, 34, 34), (2, 37, 37)), frozenset({15})),
+    Brand("discover", ((4, 6011, 6011), (3, 644, 649), (2, 65, 65)), frozenset(range(16, 20))),
+    Brand("jcb", ((4, 3528, 3589),), frozenset(range(16, 20))),
+    Brand("diners", ((3, 300, 305), (2, 36, 36), (2, 38, 38)), frozenset(range(14, 20))),
+    Brand("unionpay", ((2, 62, 62),), frozenset(range(16, 20))),
+)
+UNKNOWN_BRAND = "unknown"
+
+_LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_DIGIT_GROUPS = re.compile(r"\d+(?:[ \-.\u00a0\u2010-\u2015]\d+)*")
+
+
+def luhn_valid(number: str) -> bool:
+    """Tell whether the digits pass the check of ISO/IEC 7812-1 annex B."""
+    digits = [int(digit) for digit in reversed(number)]
+    doubled = sum(_LUHN_DOUBLED[digit] for digit in digits[1::2])
+    return (sum(digits[::2]) + doubled) % 10 == 0
+
+
+def brand_of(number: str) -> str:
+    """Return the scheme whose range the number is in, or "unknown"."""
+    for brand in BRANDS:
+        for digits, first, last in brand.ranges:
+            if first <= int(number[:digits]) <= last:
+                return brand.name
+    return UNKNOWN_BRAND
+
+
+def cvc_fits(brand: str, cvc: str) -> bool:
+    """Tell whether a CVC of this length exists: four digits on Amex, three on the rest."""
+    if brand == UNKNOWN_BRAND:
+        return len(cvc) in {3, 4}
+    return len(cvc) == (4 if brand == "amex" else 3)
+
+
+def holds_card_number(text: str) -> bool:
+    """Tell whether some digits in the text are a card number, grouped or not.
+
+    A card number here is Luhn-valid, in a scheme's range and of that scheme's length, so that
+    a timestamp or an order number is not mistaken for one. Digits of any script count.
+    """
+    return any(_is_card_number(digits) for digits in _candidates(text))
+
+
+def _is_card_number(digits: str) -> bool:
+    name = brand_of(digits)
+    brand = next((brand for brand in BRANDS if brand.name == name), None)
+    return brand is not None and len(digits) in brand.lengths and luhn_valid(digits)
+
+
+def _candidates(text: str) -> Iterator[str]:
+    """Yield each run of neighbouring digit groups that is as long as a card number."""
+    for match in _DIGIT_GROUPS.finditer(text):
+        groups = [
+            "".join(str(int(digit)) for digit in group) for group in re.split(r"\D", match.group())
+        ]
+        for first in range(len(groups)):
+            digits = ""
+            for group in groups[first:]:
+                digits += group
+                if len(digits) > NUMBER_DIGITS_MAX:
+                    break
+                if len(digits) >= NUMBER_DIGITS_MIN:
+                    yield digits

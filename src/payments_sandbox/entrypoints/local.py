@@ -1,0 +1,191 @@
+"""The embedded home: one process, one SQLite file, served until it is told to stop."""
+
+import asyncio
+import gc
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import uvicorn
+
+from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_file import held
+from payments_sandbox.api.app import create_app
+from payments_sandbox.api.edge import EdgeSettings
+from payments_sandbox.api.rate_limit import RateLimit
+from payments_sandbox.domain.errors import LedgerUnavailable
+from payments_sandbox.entrypoints.http_protocol import BoundedHttp
+from payments_sandbox.entrypoints.wiring import Sandbox, open_sandbox
+
+DRAIN_S = 10
+KEEP_ALIVE_S = 30
+PURGE_EVERY_S = 600.0
+PURGE_PAUSE_S = 0.1
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_log = logging.getLogger(__name__)
+
+
+class ServeRefused(Exception):
+    """The sandbox cannot serve like this; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How to serve; `rate_limit` in requests a minute per API key, None for no limit."""
+
+    host: str
+    port: int
+    data: Path
+    rate_limit: int | None
+    allowed_hosts: tuple[str, ...] = ()
+    access_log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is being served, once the port is open."""
+
+    base_url: str
+    data: Path
+    local_key: bool
+    rate_limit: int | None
+
+
+def run(options: ServeOptions, announce: Callable[[Serving], None]) -> None:
+    """Serve until SIGTERM or SIGINT; raise ServeRefused or LedgerFileRefused."""
+    options.data.parent.mkdir(parents=True, exist_ok=True)
+    with held(options.data), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(options, announce))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _serve(options: ServeOptions, announce: Callable[[Serving], None]) -> None:
+    sandbox = open_sandbox(options.data)
+    try:
+        local_key = await _local_key(sandbox, options.host)
+        listener = _listen(options)
+        server = _Server(_config(sandbox, options))
+        base_url = _base_url(options.host, listener)
+        purging = asyncio.create_task(_purge(sandbox.ledger))
+        with _stopped_by_signals(server):
+            announce(Serving(base_url, options.data, local_key, options.rate_limit))
+            await server.serve(sockets=[listener])
+        purging.cancel()
+        with suppress(asyncio.CancelledError):
+            await purging
+    finally:
+        await sandbox.ledger.close()
+
+
+async def _local_key(sandbox: Sandbox, host: str) -> bool:
+    """Return whether the well-known key works; it may only where nobody else can reach it."""
+    if is_loopback(host):
+        return await sandbox.tenancy.ensure_local_key()
+    if await sandbox.tenancy.local_key_works():
+        raise ServeRefused(
+            f"the API key sk_test_local is known to everybody, so it may not be served on {host}. "
+            "Revoke it first (payments-sandbox keys revoke default local), or keep to 127.0.0.1."
+        )
+    return False
+
+
+def _config(sandbox: Sandbox, options: ServeOptions) -> uvicorn.Config:
+    limit = RateLimit(options.rate_limit, monotonic) if options.rate_limit else None
+    hosts = None
+    if is_loopback(options.host):
+        hosts = _LOOPBACK_NAMES | {name.lower() for name in options.allowed_hosts}
+    edge = EdgeSettings(limit, hosts, options.access_log)
+    app = create_app(sandbox.payments, sandbox.tenancy, edge)
+    gc.collect()
+    gc.freeze()  # what start-up made stays: the collector need not look at it again
+    gc.set_threshold(50_000, 50, 50)
+    return uvicorn.Config(
+        app,
+        http=BoundedHttp,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us, so that a stop that drained everything exits with 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop)
+    yield
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(one)
+
+
+def _listen(options: ServeOptions) -> socket.socket:
+    """Open the port; raise ServeRefused."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.host, options.port))
+    except OSError as error:
+        listener.close()
+        raise ServeRefused(
+            f"cannot listen on {options.host}:{options.port}: {error.strerror or error}. "
+            "Choose another --port or --host."
+        ) from error
+    listener.listen(2048)
+    listener.settimeout(0)
+    return listener
+
+
+def _base_url(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _purge(ledger: SqliteLedger) -> None:
+    """Delete what has expired, a little at a time, now and every ten minutes."""
+    while True:
+        try:
+            more = await ledger.purge() > 0
+        except LedgerUnavailable:
+            _log.warning("could not delete what has expired; trying again later")
+            more = False
+        await asyncio.sleep(PURGE_PAUSE_S if more else PURGE_EVERY_S)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 - not everywhere
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

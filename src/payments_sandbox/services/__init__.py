@@ -1,0 +1,1 @@
+"""What a caller can ask for: one short function for each use case."""

@@ -1,0 +1,60 @@
+"""Merchants: whose API key a request carries, their keys and their settings."""
+
+import hashlib
+
+from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
+from payments_sandbox.services.ports import Clock, Ids, Merchants
+
+LOCAL_KEY = "sk_test_local"
+LOCAL_KEY_ID = "local"
+LOCAL_MERCHANT = "default"
+
+
+def hash_of(api_key: str) -> bytes:
+    """Return what is kept of a key; keys are full of chance, so a plain SHA-256 will do."""
+    return hashlib.sha256(api_key.encode()).digest()
+
+
+class Tenancy:
+    """The use cases around merchants."""
+
+    def __init__(self, merchants: Merchants, clock: Clock, ids: Ids) -> None:
+        self._merchants = merchants
+        self._clock = clock
+        self._ids = ids
+
+    async def authenticate(self, api_key: str) -> Merchant | None:
+        """Return whose key this is, or None if it is unknown or revoked."""
+        return await self._merchants.merchant_by_key(hash_of(api_key))
+
+    async def change_settings(self, merchant: Merchant, settings: Settings) -> Merchant:
+        """Keep the merchant's new settings."""
+        await self._merchants.save_settings(merchant.merchant_id, settings)
+        return Merchant(merchant.merchant_id, settings)
+
+    async def create_key(self, merchant_id: str) -> tuple[ApiKey, str]:
+        """Make a key, and its merchant if that is new; return the key to show it once."""
+        key_id, api_key = self._ids.api_key()
+        key = ApiKey(key_id, merchant_id, self._clock.now())
+        await self._merchants.add_key(key, hash_of(api_key))
+        return key, api_key
+
+    async def ensure_local_key(self) -> bool:
+        """Give the merchant `default` its well-known key, once; return whether it works."""
+        known = await self._merchants.keys(LOCAL_MERCHANT)
+        if not known:
+            key = ApiKey(LOCAL_KEY_ID, LOCAL_MERCHANT, self._clock.now())
+            await self._merchants.add_key(key, hash_of(LOCAL_KEY))
+        return await self.local_key_works()
+
+    async def local_key_works(self) -> bool:
+        """Tell whether the well-known key is there and not revoked."""
+        return await self.authenticate(LOCAL_KEY) is not None
+
+    async def keys(self, merchant_id: str) -> list[ApiKey]:
+        """Return the merchant's keys, oldest first."""
+        return await self._merchants.keys(merchant_id)
+
+    async def revoke_key(self, merchant_id: str, key_id: str) -> None:
+        """Revoke a key at once; raise NotFound."""
+        await self._merchants.revoke_key(merchant_id, key_id, self._clock.now())

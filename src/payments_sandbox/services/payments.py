@@ -1,0 +1,203 @@
+"""Payments: authorize, capture, refund, void, and reading them back.
+
+Commit first, look only on failure: the idempotency key is spent in the same write as the
+payment changes, so there is no record in progress to leak and no look-up to race with.
+"""
+
+import asyncio
+from base64 import b32encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from payments_sandbox.domain.errors import (
+    Conflict,
+    IdempotencyKeyReused,
+    NotATestCard,
+    NotFound,
+    PaymentFull,
+)
+from payments_sandbox.domain.identifiers import payment_id_of
+from payments_sandbox.domain.merchant import Merchant
+from payments_sandbox.domain.operations import Authorize, Operation, retained
+from payments_sandbox.domain.payment import Change, Payment, advance
+from payments_sandbox.domain.test_cards import TEST_CARDS
+from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.ports import (
+    Clock,
+    IdempotencyKey,
+    Ids,
+    KeySpent,
+    Ledger,
+    LostRace,
+    Page,
+    PaymentFilter,
+    Secrets,
+    Spent,
+)
+
+KEY_LIFE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asks for which operation, under which idempotency key, with which canonical body."""
+
+    merchant: Merchant
+    operation: str
+    key: str = field(repr=False)
+    body: str = field(repr=False)
+
+
+class Outcome(NamedTuple):
+    """The transaction that answers a request, and whether it answered one before."""
+
+    transaction: Transaction
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often a lost race is run again."""
+
+    deadline: timedelta = timedelta(seconds=5)
+    tries_max: int = 16
+    pause_first_s: float = 0.025
+    pause_longest_s: float = 0.8
+
+    def pause_s(self, tries: int) -> float:
+        """Return the longest pause after so many tries."""
+        return min(self.pause_first_s * 2 ** (tries - 1), self.pause_longest_s)
+
+
+class Payments:
+    """The use cases around a payment."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        ids: Ids,
+        secrets: Secrets,
+        *,
+        patience: Patience | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._ids = ids
+        self._secrets = secrets
+        self._patience = patience or Patience()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def authorize(self, operation: Authorize, request: Request) -> Outcome:
+        """Decide and record a new payment; raise NotATestCard, IdempotencyKeyReused, Conflict."""
+        merchant, number = request.merchant, operation.card.number
+        if merchant.settings.test_cards_only and number not in TEST_CARDS:
+            raise NotATestCard
+        card_hash = self._secrets.identity("card", merchant.merchant_id, number)
+        card_id = "card_" + b32encode(card_hash[:15]).decode().lower()
+
+        async def change(at: datetime) -> Change:
+            payment_id = payment_id_of(self._ids.core())
+            payment, transactions = operation.apply(payment_id, card_id, merchant, at)
+            return Change(retained(payment, merchant, self._clock.now()), transactions)
+
+        return await self._append(change, request)
+
+    async def execute(self, operation: Operation, request: Request) -> Outcome:
+        """Apply a capture, refund or void.
+
+        Raise NotFound, PaymentFull, IdempotencyKeyReused or Conflict.
+        """
+
+        async def change(at: datetime) -> Change:
+            payment = await self._ledger.payment(request.merchant.merchant_id, operation.payment_id)
+            due = advance(payment, at)
+            payment, transactions = operation.apply(due.payment, at)
+            return Change(payment, (*due.transactions, *transactions))
+
+        async with self._lock(operation.payment_id):
+            return await self._append(change, request)
+
+    async def history(
+        self, merchant: Merchant, payment_id: str
+    ) -> tuple[Payment, list[Transaction]]:
+        """Return a payment and all its transactions; raise NotFound, Conflict.
+
+        What is due by itself is recorded first, so that reading late changes no answer.
+        """
+        async for at in self._tries():
+            payment, transactions = await self._ledger.history(merchant.merchant_id, payment_id)
+            payment, due = advance(payment, at)
+            try:
+                if due:
+                    await self._ledger.append(payment, due, None)
+            except LostRace:
+                continue
+            return payment, [*transactions, *due]
+        raise Conflict
+
+    async def list_payments(
+        self, merchant: Merchant, wanted: PaymentFilter, *, before: str | None, limit: int
+    ) -> Page:
+        """Return payments newest first, as they are now."""
+        at = self._clock.now()
+        payments, next_before = await self._ledger.payments(
+            merchant.merchant_id, wanted, at, before=before, limit=limit
+        )
+        return Page([advance(payment, at).payment for payment in payments], next_before)
+
+    async def transaction(self, merchant: Merchant, transaction_id: str) -> Transaction:
+        """Return one transaction; raise NotFound."""
+        return await self._ledger.transaction(merchant.merchant_id, transaction_id)
+
+    async def _append(
+        self, change: Callable[[datetime], Awaitable[Change]], request: Request
+    ) -> Outcome:
+        key = self._key(request)
+        async for at in self._tries():
+            try:
+                payment, transactions = await change(at)
+                await self._ledger.append(payment, transactions, key)
+            except LostRace:
+                continue
+            except KeySpent as error:
+                return _replay(error.spent, key)
+            except (NotFound, PaymentFull):
+                spent = await self._ledger.spent(key)
+                if spent is None:
+                    raise
+                return _replay(spent, key)
+            return Outcome(transactions[-1], replayed=False)
+        raise Conflict
+
+    async def _tries(self) -> AsyncIterator[datetime]:
+        """Yield the merchant's now for each try, pausing in between, until patience ends."""
+        first = self._clock.now()
+        for tries in range(1, self._patience.tries_max + 1):
+            at = self._clock.now()
+            if at - first > self._patience.deadline:
+                return
+            yield at
+            await self._clock.pause(self._patience.pause_s(tries))
+
+    def _key(self, request: Request) -> IdempotencyKey:
+        merchant_id, operation = request.merchant.merchant_id, request.operation
+        scope = self._secrets.identity("scope", merchant_id, operation, request.key)
+        fingerprint = self._secrets.identity("fingerprint", merchant_id, operation, request.body)
+        at = self._clock.now()
+        return IdempotencyKey(scope[:16], fingerprint[:16], at, at + KEY_LIFE)
+
+    def _lock(self, payment_id: str) -> asyncio.Lock:
+        lock = self._locks.get(payment_id)
+        if lock is None:
+            lock = self._locks[payment_id] = asyncio.Lock()
+        return lock
+
+
+def _replay(spent: Spent, key: IdempotencyKey) -> Outcome:
+    if spent.fingerprint != key.fingerprint:
+        raise IdempotencyKeyReused
+    return Outcome(spent.transaction, replayed=True)

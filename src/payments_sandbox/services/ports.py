@@ -1,0 +1,162 @@
+"""What the services need from the outside, as small promises that adapters keep.
+
+Every method of a ledger may raise LedgerUnavailable; other errors are named where they occur.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
+from payments_sandbox.domain.payment import Payment, Status
+from payments_sandbox.domain.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's key as the ledger keeps it: hashed, in its scope, with its body's fingerprint."""
+
+    scope_hash: bytes
+    """16 bytes, a keyed hash of merchant, operation and key."""
+    fingerprint: bytes
+    """16 bytes, a keyed hash of the canonical body."""
+    spent_at: datetime
+    expires_at: datetime
+
+
+class Spent(NamedTuple):
+    """What a spent key stands for."""
+
+    fingerprint: bytes
+    transaction: Transaction
+
+
+class KeySpent(Exception):
+    """The idempotency key was spent before; carries what it stands for."""
+
+    def __init__(self, spent: Spent) -> None:
+        super().__init__("the idempotency key is spent")
+        self.spent = spent
+
+
+class LostRace(Exception):
+    """Another write to the payment came first: read again and apply again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFilter:
+    """Which payments to list; None does not narrow."""
+
+    card_id: str | None = None
+    status: Status | None = None
+    reference: str | None = None
+
+
+class Page(NamedTuple):
+    """Some payments, newest first, and where the next page starts: below that payment's id."""
+
+    payments: Sequence[Payment]
+    next_before: str | None
+
+
+class Ledger(Protocol):
+    """Where payments and their transactions are kept. What has expired is never shown."""
+
+    async def payment(self, merchant_id: str, payment_id: str) -> Payment:
+        """Return the latest committed head; raise NotFound."""
+        ...
+
+    async def history(self, merchant_id: str, payment_id: str) -> tuple[Payment, list[Transaction]]:
+        """Return head and transactions as of one moment; raise NotFound."""
+        ...
+
+    async def transaction(self, merchant_id: str, transaction_id: str) -> Transaction:
+        """Return one transaction; raise NotFound."""
+        ...
+
+    async def payments(
+        self,
+        merchant_id: str,
+        wanted: PaymentFilter,
+        at: datetime,
+        *,
+        before: str | None,
+        limit: int,
+    ) -> Page:
+        """Return payments whose ids are below `before`, newest first.
+
+        `at` is the merchant's now, for the status. A page may be short, even empty, and
+        still have a next one: the filter reads a bounded number of payments.
+        """
+        ...
+
+    async def spent(self, key: IdempotencyKey) -> Spent | None:
+        """Return what the key stands for, or None while it is not spent or its life is over."""
+        ...
+
+    async def append(
+        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
+    ) -> None:
+        """Write key, head and transactions, all or nothing; return once that is durable.
+
+        Raise KeySpent if the key was spent, or LostRace if the head is not the one that
+        `transactions` follow; if both, KeySpent.
+        """
+        ...
+
+
+class Merchants(Protocol):
+    """Where merchants, their settings and their hashed API keys are kept."""
+
+    async def merchant_by_key(self, api_key_hash: bytes) -> Merchant | None:
+        """Return whose key this is, or None if it is unknown or revoked."""
+        ...
+
+    async def save_settings(self, merchant_id: str, settings: Settings) -> None:
+        """Replace the merchant's settings; return once that is durable."""
+        ...
+
+    async def add_key(self, key: ApiKey, api_key_hash: bytes) -> None:
+        """Keep a new key, and its merchant if that is new."""
+        ...
+
+    async def keys(self, merchant_id: str) -> list[ApiKey]:
+        """Return the merchant's keys, oldest first, the revoked ones too."""
+        ...
+
+    async def revoke_key(self, merchant_id: str, key_id: str, at: datetime) -> None:
+        """Revoke a key at once; raise NotFound."""
+        ...
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> datetime:
+        """Return real time, in UTC and whole milliseconds."""
+        ...
+
+    async def pause(self, up_to_s: float) -> None:
+        """Wait a random time of at most so many seconds."""
+        ...
+
+
+class Ids(Protocol):
+    """Identity."""
+
+    def core(self) -> str:
+        """Return a new core of an id, ordered by time."""
+        ...
+
+    def api_key(self) -> tuple[str, str]:
+        """Return a new key's public id and the whole key."""
+        ...
+
+
+class Secrets(Protocol):
+    """Keyed hashes, under roots that never leave the adapter."""
+
+    def identity(self, purpose: str, *parts: str) -> bytes:
+        """Return 32 bytes that only the holder of the identity root can derive."""
+        ...
