@@ -1,8 +1,8 @@
 """What callers send: strict bodies, each field described in the words an error will use."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from payments_sandbox.api.currencies import CODES, EXPONENTS
 from payments_sandbox.api.problems import Problem
@@ -48,12 +48,29 @@ _NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 Amount = Annotated[int, Field(ge=1, le=AMOUNT_MAX)]
 CurrencyCode = Annotated[
     str,
-    AfterValidator(_currency),
     Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": [*CODES]}),
+    AfterValidator(_currency),
 ]
-Text = Annotated[str, AfterValidator(_no_card_number), Field(pattern=_NO_CONTROL)]
-MetadataKey = Annotated[Text, Field(min_length=1, max_length=40)]
-MetadataValue = Annotated[Text, Field(max_length=500)]
+Reference = Annotated[
+    str, Field(pattern=_NO_CONTROL, max_length=255), AfterValidator(_no_card_number)
+]
+MetadataKey = Annotated[
+    str, Field(pattern=_NO_CONTROL, min_length=1, max_length=40), AfterValidator(_no_card_number)
+]
+MetadataValue = Annotated[
+    str, Field(pattern=_NO_CONTROL, max_length=500), AfterValidator(_no_card_number)
+]
+_METADATA_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "maxProperties": METADATA_MAX,
+    "propertyNames": {"pattern": _NO_CONTROL, "minLength": 1, "maxLength": 40},
+    "additionalProperties": {"type": "string", "pattern": _NO_CONTROL, "maxLength": 500},
+}
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue],
+    Field(max_length=METADATA_MAX),
+    WithJsonSchema(_METADATA_SCHEMA),
+]
 Id = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
 
 
@@ -112,12 +129,12 @@ class AuthorizeBody(Strict):
     card: CardBody = Field(description="an object with number, exp_month, exp_year and cvc.")
     amount: Amount = Field(description=_AMOUNT)
     currency: CurrencyCode = Field(description="an active ISO 4217 code in upper case.")
-    reference: Annotated[Text, Field(max_length=255)] | None = Field(
+    reference: Reference | None = Field(
         None,
         description="your own reference: up to 255 characters, no control characters and no"
         " card number.",
     )
-    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=METADATA_MAX)] = Field(
+    metadata: Metadata = Field(
         default_factory=dict,
         description="an object of up to 50 texts (names up to 40, values up to 500 characters),"
         " no control characters and no card numbers.",

@@ -13,7 +13,7 @@ KEY_PARAMETER: dict[str, object] = {
     "required": True,
     "description": "A new value for each request; the same value to send the same request again"
     " within 24 hours. Idempotency-Key is an alias.",
-    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$", "format": "idempotency-key"},
+    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
 }
 _FORM = re.compile(r"[\x20-\x7e]{1,255}")
 

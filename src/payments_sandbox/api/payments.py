@@ -133,7 +133,7 @@ def payments_router(payments: Payments) -> APIRouter:
         "/payments/{auth_id}",
         routes.read,
         operation_id="read_payment",
-        **documented(200, HistoryAnswer, _READ_ONE, parameters=[_path("auth_id")]),
+        **documented(200, HistoryAnswer, (*_READ_ONE, Conflict), parameters=[_path("auth_id")]),
     )
     router.add_api_route(
         "/transactions/{transaction_id}",
@@ -150,7 +150,7 @@ def _path(name: str) -> dict[str, object]:
 
 _KEYED = ("unauthorized", "quota_exceeded", "validation_failed", LedgerUnavailable)
 _READ = _KEYED
-_READ_ONE = (*_KEYED, NotFound, Conflict)
+_READ_ONE = (*_KEYED, NotFound)
 _WRITE = (
     *_KEYED,
     IdempotencyKeyReused,
