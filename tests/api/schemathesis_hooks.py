@@ -2,7 +2,8 @@
 
 import base64
 import uuid
-from typing import Any
+from collections.abc import MutableMapping
+from typing import Any, cast
 
 import schemathesis
 from hypothesis import strategies as st
@@ -26,16 +27,17 @@ schemathesis.openapi.format("card-cvc", st.from_regex(r"[0-9]{3}", fullmatch=Tru
 schemathesis.openapi.format("cursor", _CORE.map(_cursor))
 
 
-@schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+@schemathesis.hook  # pyright: ignore[reportUnknownMemberType]
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Give each valid request a key of its own: two bodies under one key are rightly refused."""
     del context, kwargs
-    if _positive(case) and "X-Idempotency-Key" in (case.headers or {}):
-        case.headers["X-Idempotency-Key"] = str(uuid.uuid4())
+    headers = cast("MutableMapping[str, str]", case.headers)  # pyright: ignore[reportUnknownMemberType]
+    if _positive(case) and "X-Idempotency-Key" in headers:
+        headers["X-Idempotency-Key"] = str(uuid.uuid4())
 
 
 @schemathesis.check
-def refusals_have_a_reason(context: CheckContext, response: Response, case: Case) -> None:
+def refusals_have_a_reason(context: CheckContext, response: Response, case: Case[Any]) -> None:
     """A request that fits the schema is refused with 422 for a rule no schema can express."""
     del context
     if not _positive(case) or response.status_code != 422:
@@ -46,5 +48,5 @@ def refusals_have_a_reason(context: CheckContext, response: Response, case: Case
     assert {problem["code"], problem.get("param")} & reasons, problem
 
 
-def _positive(case: Case) -> bool:
+def _positive(case: Case[Any]) -> bool:
     return case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE

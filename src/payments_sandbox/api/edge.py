@@ -89,7 +89,7 @@ class Edge:
         merchant = await self._tenancy.authenticate(api_key) if api_key else None
         if merchant is None:
             raise Problem("unauthorized", headers={"www-authenticate": "ApiKey"})
-        scope["state"]["merchant"] = merchant
+        scope.setdefault("state", {})["merchant"] = merchant
         limit = self._settings.rate_limit
         if limit is not None:
             answer.policy, answer.quota = limit.per_minute, limit.take(api_key)

@@ -1,0 +1,107 @@
+"""The real app over a real ledger in one process, with time in the test's hand."""
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from tests.running import API_KEY, AUTHORIZE, CARD
+
+from payments_sandbox.adapters.clock import RandomIds
+from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_file import open_ledger_file
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.api.app import create_app
+from payments_sandbox.api.edge import EdgeSettings
+from payments_sandbox.services.merchants import Tenancy
+from payments_sandbox.services.payments import Patience, Payments
+
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+Ledgers = Callable[[SqliteLedger], Any]
+
+
+class ManualClock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        """Return the time it was set to."""
+        return self.at
+
+    def advance(self, **by: float) -> None:
+        """Move on."""
+        self.at += timedelta(**by)
+
+    async def pause(self, up_to_s: float) -> None:
+        """Let the longest pause pass at once."""
+        self.advance(seconds=up_to_s)
+
+
+@dataclass(frozen=True)
+class Api:
+    """A client of the app, and what a test may reach behind it."""
+
+    client: httpx.AsyncClient
+    app: FastAPI
+    clock: ManualClock
+    payments: Payments
+    tenancy: Tenancy
+    ledger: SqliteLedger
+
+    async def post(
+        self, operation: str, body: object, key: str | None = None, **headers: str
+    ) -> httpx.Response:
+        """Send a POST under /payments with a new key, or the one given."""
+        names = {"x-idempotency-key": key or RandomIds().core()} | headers
+        return await self.client.post(f"/payments/{operation}", json=body, headers=names)
+
+    async def authorize(self, key: str | None = None, **changes: Any) -> dict[str, Any]:
+        """Authorize 10.00 USD on a test card and return the answer."""
+        response = await self.post("authorize", AUTHORIZE | changes, key)
+        assert response.status_code == 201, response.text
+        return json.loads(response.content)
+
+    async def authorize_card(self, number: str, **changes: Any) -> dict[str, Any]:
+        """Authorize on another card."""
+        cvc = {"cvc": "1234"} if number.startswith(("34", "37")) else {}
+        return await self.authorize(card=CARD | {"number": number} | cvc, **changes)
+
+
+@asynccontextmanager
+async def api_over(
+    folder: Path,
+    *,
+    edge: EdgeSettings | None = None,
+    around: Ledgers | None = None,
+    patience: Patience | None = None,
+) -> AsyncGenerator[Api]:
+    """Build the app as the local server does; `around` may stand between it and the ledger."""
+    path = folder / "ledger.db"
+    secrets = open_ledger_file(path)
+    clock, ids = ManualClock(), RandomIds()
+    ledger = SqliteLedger(path, clock, _fail)
+    tenancy = Tenancy(SqliteMerchants(ledger), clock, ids)
+    await tenancy.ensure_local_key()
+    seen = around(ledger) if around is not None else ledger
+    payments = Payments(seen, clock, ids, secrets, patience=patience)
+    if around is not None:
+        tenancy = Tenancy(SqliteMerchants(seen), clock, ids)
+    app = create_app(payments, tenancy, edge or EdgeSettings())
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = {"x-api-key": API_KEY}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1", headers=headers
+    ) as client:
+        yield Api(client, app, clock, payments, tenancy, ledger)
+    await ledger.close()
+
+
+def _fail(error: Exception) -> None:
+    raise AssertionError("a flush failed") from error
