@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from tests.running import API_KEY, AUTHORIZE, CARD
 
 from payments_sandbox.adapters.clock import RandomIds
 from payments_sandbox.adapters.sqlite import SqliteLedger
@@ -20,6 +19,7 @@ from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import EdgeSettings
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Patience, Payments
+from tests.running import API_KEY, AUTHORIZE, CARD
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 Ledgers = Callable[[SqliteLedger], Any]

@@ -1,13 +1,12 @@
 """The money path as a caller sees it: shapes, amounts, outcomes."""
 
 import pytest
+
+from payments_sandbox.domain.test_cards import TEST_CARDS
 from tests.api.harness import Api
 from tests.running import AUTHORIZE, CARD
 
 UNPUBLISHED = "4539578763621486"
-
-
-from payments_sandbox.domain.test_cards import TEST_CARDS
 
 
 async def test_an_authorization_says_everything(api: Api) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.running import API_KEY, Running, running
 
 HERE = Path(__file__).parent
