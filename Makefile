@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix bench crash openapi lock clean
+.PHONY: help serve test check fix bench crash openapi docs lock clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -41,6 +41,9 @@ crash: $(VENV)/.dev ## Kill the sandbox under load and look for losses [ROUNDS=2
 
 openapi: $(VENV)/.dev ## Write the OpenAPI document to docs/openapi.json
 	$(BIN)/python -m tests.api.openapi_document
+
+docs: $(VENV)/.dev ## Write the documentation pages that come from the code's tables
+	$(BIN)/python -m tests.docs.pages
 
 lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(PIP) install uv
