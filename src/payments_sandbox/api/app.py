@@ -58,6 +58,4 @@ def _methods(request: Request) -> set[str]:
     first = next(matching, None)
     if first is None:
         return set()
-    return {
-        method for one in routes if one.path == first.path for method in one.methods or ()
-    }
+    return {method for one in routes if one.path == first.path for method in one.methods or ()}

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from payments_sandbox.api.currencies import CODES, EXPONENTS
 from payments_sandbox.api.problems import Problem
@@ -74,6 +75,14 @@ Metadata = Annotated[
 Id = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
 
 
+_EXAMPLE: JsonDict = {
+    "card": {"number": "4242424242424242", "exp_month": 12, "exp_year": 2035, "cvc": "123"},
+    "amount": 1000,
+    "currency": "USD",
+    "reference": "order 1",
+}
+
+
 class Strict(BaseModel):
     """No coercion, no unknown fields, and no input in its errors."""
 
@@ -125,6 +134,8 @@ class SimulateBody(Strict):
 
 class AuthorizeBody(Strict):
     """Ask the issuer for an amount on a card."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     card: CardBody = Field(description="an object with number, exp_month, exp_year and cvc.")
     amount: Amount = Field(description=_AMOUNT)

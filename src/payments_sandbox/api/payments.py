@@ -120,26 +120,34 @@ def payments_router(payments: Payments) -> APIRouter:
             f"/payments/{name}",
             getattr(routes, name),
             methods=["POST"],
-            operation_id=name,
-            **documented(201, answer, problems, body=body, parameters=[KEY_PARAMETER]),
+            **documented(name, 201, answer, problems, body=body, parameters=[KEY_PARAMETER]),
         )
     router.add_api_route(
         "/payments",
         routes.list,
-        operation_id="list_payments",
-        **documented(200, PaymentsAnswer, _READ, parameters=LIST_PARAMETERS),
+        **documented("list_payments", 200, PaymentsAnswer, _READ, parameters=LIST_PARAMETERS),
     )
     router.add_api_route(
         "/payments/{auth_id}",
         routes.read,
-        operation_id="read_payment",
-        **documented(200, HistoryAnswer, (*_READ_ONE, Conflict), parameters=[_path("auth_id")]),
+        **documented(
+            "read_payment",
+            200,
+            HistoryAnswer,
+            (*_READ_ONE, Conflict),
+            parameters=[_path("auth_id")],
+        ),
     )
     router.add_api_route(
         "/transactions/{transaction_id}",
         routes.read_transaction,
-        operation_id="read_transaction",
-        **documented(200, TransactionAnswer, _READ_ONE, parameters=[_path("transaction_id")]),
+        **documented(
+            "read_transaction",
+            200,
+            TransactionAnswer,
+            _READ_ONE,
+            parameters=[_path("transaction_id")],
+        ),
     )
     return router
 

@@ -34,7 +34,8 @@ class DirectRoute(APIRoute):
         return self.endpoint
 
 
-def documented(
+def documented(  # noqa: PLR0913 - a route says this much of itself
+    operation_id: str,
     status: int,
     answer: type[BaseModel],
     problems: Sequence[ProblemKind],
@@ -42,7 +43,7 @@ def documented(
     body: type[BaseModel] | None = None,
     parameters: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return a route's documentation: its answer, its problems, its body and its parameters."""
+    """Return a route's documentation: its name, answer, problems, body and parameters."""
     extra: dict[str, Any] = {}
     if body is not None:
         schema = {"$ref": REF.format(model=body.__name__)}
@@ -52,6 +53,8 @@ def documented(
         extra["parameters"] = list(parameters)
     responses: dict[int, dict[str, Any]] = {status: {"model": answer, "description": "Done"}}
     return {
+        "operation_id": operation_id,
+        "summary": operation_id.replace("_", " ").capitalize(),
         "status_code": status,
         "responses": responses | _problems((*problems, *_EVERYWHERE)),
         "openapi_extra": extra,

@@ -50,21 +50,18 @@ def sandbox_router(tenancy: Tenancy) -> APIRouter:
     router.add_api_route(
         "/health",
         routes.health,
-        operation_id="health",
-        **documented(200, HealthAnswer, ["validation_failed", LedgerUnavailable]),
+        **documented("health", 200, HealthAnswer, ["validation_failed", LedgerUnavailable]),
     )
     router.add_api_route(
         "/sandbox/settings",
         routes.settings,
-        operation_id="read_settings",
-        **documented(200, SettingsAnswer, _KEYED),
+        **documented("read_settings", 200, SettingsAnswer, _KEYED),
     )
     router.add_api_route(
         "/sandbox/settings",
         routes.change_settings,
         methods=["PATCH"],
-        operation_id="change_settings",
-        **documented(200, SettingsAnswer, (*_KEYED, *_BODY), body=SettingsBody),
+        **documented("change_settings", 200, SettingsAnswer, (*_KEYED, *_BODY), body=SettingsBody),
     )
     return router
 
