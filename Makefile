@@ -55,16 +55,18 @@ clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	@echo "Setting up $(VENV), once; this takes about half a minute ..."
+	@$(PYTHON) -m venv $(VENV)
 
 # The sandbox runs from src; its build tools are pinned in requirements/build.txt.
 $(VENV)/.serve: requirements/local.txt requirements/build.txt pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes -r requirements/build.txt
-	$(PIP) install --require-hashes -r requirements/local.txt
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) install --require-hashes -r requirements/build.txt
+	@$(PIP) install --require-hashes -r requirements/local.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.serve
-	$(PIP) install --require-hashes -r requirements/dev.txt
+	@echo "Installing what the tests and checks need, once; this takes about a minute ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@

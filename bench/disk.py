@@ -41,14 +41,14 @@ def run(plan: Plan) -> Report:
     comparisons = [
         _comparison(at, what, unit, getattr(at, name), getattr(alone, name))
         for what, unit, name in (
-            ("flushes", "/payment", "flushes"),
-            ("log written", "B/payment", "log_bytes"),
-            ("database written", "B/payment", "file_bytes"),
+            ("flushes", "", "flushes"),
+            ("log written", "B", "log_bytes"),
+            ("database written", "B", "file_bytes"),
         )
         for at in counted
     ]
     return Report(
-        title="disk: system calls for each payment, beside a payment on its own",
+        title="disk: for each payment at 1, 16 and 64 connections, beside 1 connection",
         comparisons=comparisons,
         remarks=[
             flush,
@@ -113,9 +113,9 @@ def _counted(
 
 def _comparison(at: Counted, what: str, unit: str, value: float, alone: float) -> Comparison:
     return Comparison(
-        what=f"{what}, {at.connections} connection{'s' * (at.connections > 1)}",
+        what=f"{what} at {at.connections}",
         unit=unit,
-        baseline="1 connection",
+        baseline="at 1",
         ours=[value],
         theirs=[alone],
         smaller_is_better=True,

@@ -59,7 +59,8 @@ class Comparison:
         return "missed"
 
     def _holds(self, bound: float) -> bool:
-        return self.ratio <= bound if self.smaller_is_better else self.ratio >= bound
+        shown = round(self.ratio, 2)  # what is printed decides
+        return shown <= bound if self.smaller_is_better else shown >= bound
 
     def bound(self, value: float | None) -> str:
         """Write a goal or floor as people do."""
@@ -114,8 +115,8 @@ def _cells(comparison: Comparison) -> list[str]:
         f"[bold]{comparison.ratio:.2f}x[/]",
         comparison.bound(comparison.goal),
         comparison.bound(comparison.floor),
-        f"{_number(median(comparison.ours))} {comparison.unit}",
-        f"{_number(median(comparison.theirs))} {comparison.unit} ({comparison.baseline})",
+        _figure(comparison.ours, comparison.unit),
+        f"{_figure(comparison.theirs, comparison.unit)} ({comparison.baseline})",
         f"{low:.2f}-{high:.2f}x of {len(comparison.ours)}",
         f"[{COLOURS[verdict]}]{verdict}[/]",
     ]
@@ -125,5 +126,7 @@ def _quotient(ours: float, theirs: float) -> float:
     return ours / theirs if theirs else float("inf")
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+def _figure(rounds: Sequence[float], unit: str) -> str:
+    value = median(rounds)
+    number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{number} {unit}".rstrip()

@@ -14,9 +14,11 @@ from time import perf_counter, sleep
 from bench.machine import only_child
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+COMPILED = Path(__file__).resolve().parent / ".compiled"
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.002
+LOG_BYTES = 5_000
 
 
 class ServerError(Exception):
@@ -65,21 +67,31 @@ def baseline(module: str) -> Generator[Server, None, None]:
 def running(
     command: Sequence[str], *, port: int, path: str = "/health", traced: bool = False
 ) -> Generator[Server, None, None]:
-    """Run a server until the block ends; raises ServerError with what it printed.
+    """Run a server until the block ends; raises ServerError.
+
+    What it printed is noted on any error that leaves the block.
 
     When `traced`, the command is a tracer and the server its one child.
     """
     with _log_file() as log_fd:
         start_s = perf_counter()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log_fd, stderr=log_fd, cwd=REPOSITORY
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_fd,
+            stderr=log_fd,
+            cwd=REPOSITORY,
+            env=_environment(),
         )
         pid = process.pid
         try:
-            _wait_until_ready(process, port, path, log_fd)
+            _wait_until_ready(process, port, path)
             took_s = perf_counter() - start_s
             pid = only_child(process.pid) if traced else process.pid
             yield Server(port=port, pid=pid, start_s=took_s)
+        except Exception as error:
+            error.add_note(f"{command[0]} printed:\n{_printed(log_fd)}")
+            raise
         finally:
             _stop(process, pid)
 
@@ -89,6 +101,13 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
+
+
+def _environment() -> dict[str, str]:
+    # Compiled modules are kept, whatever this shell says: where they are not, each start compiles
+    # all it imports, and `startup` measures the compiler.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(COMPILED)}
 
 
 def _stop(process: subprocess.Popen[bytes], pid: int) -> None:
@@ -115,7 +134,12 @@ def _log_file() -> Generator[int, None, None]:
         os.close(log_fd)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, path: str, log_fd: int) -> None:
+def _printed(log_fd: int) -> str:
+    end = os.fstat(log_fd).st_size
+    return os.pread(log_fd, LOG_BYTES, max(end - LOG_BYTES, 0)).decode(errors="replace")
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, path: str) -> None:
     end_s = perf_counter() + READY_TIMEOUT_S
     while perf_counter() < end_s:
         if _answers_200(port, path):
@@ -123,8 +147,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, path: str, lo
         if process.poll() is not None:
             break
         sleep(POLL_S)
-    printed = os.pread(log_fd, 20_000, 0).decode(errors="replace")
-    raise ServerError(f"{process.args} did not become ready:\n{printed}")
+    raise ServerError(f"{process.args} did not become ready")
 
 
 def _answers_200(port: int, path: str) -> bool:

@@ -1,13 +1,10 @@
 """The ledger on SQLite: one writer with group commit, readers on a connection of their own."""
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from heapq import merge
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from payments_sandbox.adapters.codec import (
     decode_payment,
@@ -17,9 +14,10 @@ from payments_sandbox.adapters.codec import (
 )
 from payments_sandbox.adapters.group_commit import GroupCommit
 from payments_sandbox.adapters.sqlite_file import connect
+from payments_sandbox.adapters.sqlite_listing import SCAN_MAX, may_match, walk
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
 from payments_sandbox.domain.identifiers import place_of
-from payments_sandbox.domain.payment import Payment, Status, advance
+from payments_sandbox.domain.payment import Payment, advance
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import (
     Clock,
@@ -31,17 +29,8 @@ from payments_sandbox.services.ports import (
     Spent,
 )
 
-SCAN_MAX = 1_000
 PURGE_MAX = 500
 _NEVER_MS = 1 << 62
-_ABOVE_ALL_IDS = "b"
-
-# A stored status may be out of date by what fell due since; what each may have been before.
-_STORED_AS = {
-    Status.EXPIRED: (Status.EXPIRED, Status.AUTHORIZED),
-    Status.CAPTURED: (Status.CAPTURED, Status.PARTIALLY_CAPTURED),
-    Status.REFUNDED: (Status.REFUNDED, Status.PARTIALLY_REFUNDED),
-}
 
 
 class SqliteLedger:
@@ -107,9 +96,9 @@ class SqliteLedger:
         scanned, last = 0, None
         with self.reading() as reader:
             now_ms = _ms(self._clock.now())
-            for row in _walk(reader, merchant_id, wanted, before):
+            for row in walk(reader, merchant_id, wanted, before):
                 scanned, last = scanned + 1, row.payment_id
-                if (row.expires_at or _NEVER_MS) > now_ms and _may_match(row, wanted):
+                if (row.expires_at or _NEVER_MS) > now_ms and may_match(row, wanted):
                     payment = decode_payment(row.body)
                     if wanted.status in {None, advance(payment, at).payment.status}:
                         found.append(payment)
@@ -189,52 +178,6 @@ def _snapshot(reader: sqlite3.Connection) -> Generator[None]:
         yield
     finally:
         reader.execute("COMMIT")
-
-
-class _Row(NamedTuple):
-    payment_id: str
-    card_id: str
-    reference: str | None
-    status: str
-    expires_at: int | None
-    body: bytes
-
-
-def _walk(
-    reader: sqlite3.Connection, merchant_id: str, wanted: PaymentFilter, before: str | None
-) -> Iterator[_Row]:
-    """Yield rows newest first along one index, SCAN_MAX at most."""
-    narrow: list[tuple[str, str]] = [("merchant_id", merchant_id)]
-    if wanted.reference is not None:
-        narrow = [("reference", wanted.reference)]
-    elif wanted.card_id is not None:
-        narrow = [("card_id", wanted.card_id)]
-    elif wanted.status is not None:
-        narrow = [("status", stored) for stored in _stored_as(wanted.status)]
-    walks = [
-        reader.execute(
-            "SELECT payment_id, card_id, reference, status, expires_at, body FROM payments"  # noqa: S608 - column is one of ours
-            f" WHERE merchant_id = ? AND {column} = ? AND payment_id < ?"
-            " ORDER BY payment_id DESC LIMIT ?",
-            (merchant_id, value, before or _ABOVE_ALL_IDS, SCAN_MAX),
-        )
-        for column, value in narrow
-    ]
-    rows = (_Row(*row) for row in merge(*walks, reverse=True))
-    return islice(rows, SCAN_MAX)
-
-
-def _may_match(row: _Row, wanted: PaymentFilter) -> bool:
-    """Tell, before the body is read, whether the row can be wanted."""
-    return (
-        wanted.card_id in {None, row.card_id}
-        and wanted.reference in {None, row.reference}
-        and (wanted.status is None or row.status in _stored_as(wanted.status))
-    )
-
-
-def _stored_as(status: Status) -> tuple[Status, ...]:
-    return _STORED_AS.get(status, (status,))
 
 
 def _spend(connection: sqlite3.Connection, key: IdempotencyKey, by: Transaction) -> None:

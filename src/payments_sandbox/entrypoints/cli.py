@@ -58,6 +58,7 @@ _RATE_LIMIT = re.compile(r"[1-9][0-9]{0,5}")
 def main() -> None:
     """Run the command line."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     app()
 
 
