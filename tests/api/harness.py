@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
 from payments_sandbox.adapters.clock import RandomIds
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.api.app import create_app
-from payments_sandbox.api.edge import EdgeSettings
+from payments_sandbox.api.edge import Edge, EdgeSettings
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Patience, Payments
 from tests.running import API_KEY, AUTHORIZE, CARD
@@ -49,7 +48,7 @@ class Api:
     """A client of the app, and what a test may reach behind it."""
 
     client: httpx.AsyncClient
-    app: FastAPI
+    app: Edge
     clock: ManualClock
     payments: Payments
     tenancy: Tenancy

@@ -19,7 +19,7 @@ def current_document() -> dict[str, Any]:
     app = create_app(
         Payments(nobody, nobody, nobody, nobody), Tenancy(nobody, nobody, nobody), EdgeSettings()
     )
-    return openapi_of(app)
+    return openapi_of(app.app)
 
 
 def as_text(document: dict[str, Any]) -> str:

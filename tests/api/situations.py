@@ -1,6 +1,5 @@
 """How each documented problem comes about: a situation for a code, and the call that meets it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -101,16 +100,6 @@ async def _contradictory(call: Call, api: Api) -> Call:
     )
 
 
-async def _slow(call: Call, api: Api) -> Call:
-    del api
-
-    async def trickle() -> AsyncIterator[bytes]:
-        yield b"{"
-        await asyncio.sleep(60)
-
-    return replace(call, content=trickle())
-
-
 async def _not_valid(call: Call, api: Api) -> Call:
     del api
     if call.method == "GET":
@@ -205,7 +194,6 @@ SITUATIONS: dict[str, Spoil] = {
     "idempotency_key_invalid": with_header("x-idempotency-key", "k" * 256),
     "unauthorized": with_header("x-api-key", "sk_test_other"),
     "not_found": _unknown,
-    "request_timeout": _slow,
     "body_too_large": with_content(b" " * 70_000),
     "unsupported_media_type": with_header("content-type", "text/plain"),
     "misdirected_request": with_header("host", "rebound.example"),

@@ -1,8 +1,9 @@
 """Group commit: many requests, one COMMIT, one flush to disk.
 
-A batch gathers while the COMMIT before it runs in a thread; there is no timer. Each write
-runs in its own savepoint, so that a clash hurts only itself, and every answer, refusals too,
-leaves after the COMMIT, as a refusal may rest on a row of the same batch.
+A batch gathers while the COMMIT before it runs in a thread; there is no timer. A write that
+raises hurts only itself: if it had changed something, the batch is rolled back and run again
+with each write in a savepoint of its own. Every answer, refusals too, leaves after the COMMIT,
+as a refusal may rest on a row of the same batch.
 """
 
 import asyncio
@@ -33,7 +34,21 @@ class _Waiter:
     result: object = None
     error: Exception | None = None
 
+    def run(self, connection: sqlite3.Connection) -> bool:
+        """Run the write for whoever still waits; keep what it returns, or what it raises."""
+        self.error = None
+        if self.future.done():
+            return True
+        try:
+            self.result = self.write(connection)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is the caller's, and handed to it
+            self.error = error.with_traceback(None)
+        return self.error is None
+
     def answer(self) -> None:
+        """Hand over what was kept."""
         if self.future.done():
             return
         if self.error is not None:
@@ -60,11 +75,14 @@ class GroupCommit:
         Raise LedgerUnavailable if it cannot be stored; then nothing of it is.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(write, loop.create_future())
-        self._waiting.append(waiter)
+        future = loop.create_future()
+        self._waiting.append(_Waiter(write, future))
         if self._committing is None:
             self._committing = loop.create_task(self._commit_all())
-        return await waiter.future
+        try:
+            return await future
+        finally:
+            del future  # an error in it would hold this frame, and the frame it
 
     async def close(self) -> None:
         """Finish what waits, then close the connection."""
@@ -85,8 +103,10 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for waiter in batch:
-                self._apply(waiter)
+            if not self._apply(batch):
+                self._connection.execute("ROLLBACK")
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._apply_each(batch)
             await loop.run_in_executor(self._thread, self._connection.execute, "COMMIT")
         except sqlite3.Error as error:
             if error.sqlite_errorcode in _FLUSH_FAILED:
@@ -98,19 +118,21 @@ class GroupCommit:
         for waiter in batch:
             waiter.answer()
 
-    def _apply(self, waiter: _Waiter) -> None:
-        """Run one write in its savepoint; keep what it returns or raises for after the COMMIT."""
-        if waiter.future.done():
-            return
-        self._connection.execute("SAVEPOINT one")
-        try:
-            waiter.result = waiter.write(self._connection)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - it is the caller's, and handed to it
-            self._connection.execute("ROLLBACK TO one")
-            waiter.error = error
-        self._connection.execute("RELEASE one")
+    def _apply(self, batch: list[_Waiter]) -> bool:
+        """Run the writes; return False if one raised after it had changed something."""
+        for waiter in batch:
+            changes = self._connection.total_changes
+            if not waiter.run(self._connection) and self._connection.total_changes != changes:
+                return False
+        return True
+
+    def _apply_each(self, batch: list[_Waiter]) -> None:
+        """Run each write in its own savepoint."""
+        for waiter in batch:
+            self._connection.execute("SAVEPOINT one")
+            if not waiter.run(self._connection):
+                self._connection.execute("ROLLBACK TO one")
+            self._connection.execute("RELEASE one")
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -122,9 +122,10 @@ class SqliteLedger:
             if key is not None:
                 _spend(connection, key, transactions[-1])
             _write_head(connection, payment, payment.version - len(bodies), head)
-            connection.executemany(
-                "INSERT INTO transactions (payment_id, seq, body) VALUES (?, ?, ?)", bodies
-            )
+            for body in bodies:
+                connection.execute(
+                    "INSERT INTO transactions (payment_id, seq, body) VALUES (?, ?, ?)", body
+                )
 
         await self.writer.run(write)
 
@@ -144,8 +145,8 @@ class SqliteLedger:
                 "DELETE FROM payments WHERE merchant_id = ? AND payment_id = ?", payments
             )
             keys = connection.execute(
-                "DELETE FROM idempotency WHERE scope_hash IN"
-                " (SELECT scope_hash FROM idempotency WHERE expires_at <= ? LIMIT ?)",
+                "DELETE FROM idempotency WHERE expires_at <= ? AND position IN"
+                " (SELECT position FROM idempotency ORDER BY position LIMIT ?)",
                 (now_ms, PURGE_MAX),
             )
             return len(payments) + keys.rowcount

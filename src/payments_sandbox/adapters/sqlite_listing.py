@@ -21,6 +21,8 @@ _STORED_AS = {
 
 
 class Row(NamedTuple):
+    """What a list looks at before it reads a head."""
+
     payment_id: str
     card_id: str
     reference: str | None

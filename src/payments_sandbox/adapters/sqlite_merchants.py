@@ -14,16 +14,32 @@ class SqliteMerchants:
 
     def __init__(self, ledger: SqliteLedger) -> None:
         self._ledger = ledger
+        self._known: dict[bytes, Merchant] = {}
+        self._known_at = -1
 
     async def merchant_by_key(self, api_key_hash: bytes) -> Merchant | None:
-        """Return whose key this is, or None; asked each time, so a revoked key ends at once."""
+        """Return whose key this is, or None if it is unknown or revoked.
+
+        What was read is remembered until anybody commits, this process or another, so a revoked
+        key ends at once.
+        """
         with self._ledger.reading() as reader:
+            (version,) = reader.execute("PRAGMA data_version").fetchone()
+            if version != self._known_at:
+                self._known.clear()
+                self._known_at = version
+            known = self._known.get(api_key_hash)
+            if known is not None:
+                return known
             row = reader.execute(
                 "SELECT m.merchant_id, m.settings FROM api_keys k JOIN merchants m"
                 " USING (merchant_id) WHERE k.api_key_hash = ? AND k.revoked_at IS NULL",
                 (api_key_hash,),
             ).fetchone()
-        return Merchant(row[0], decode_settings(row[1])) if row else None
+        if row is None:
+            return None
+        merchant = self._known[api_key_hash] = Merchant(row[0], decode_settings(row[1]))
+        return merchant
 
     async def save_settings(self, merchant_id: str, settings: Settings) -> None:
         """Replace the merchant's settings; return once that is durable."""

@@ -1,7 +1,7 @@
 """What callers get: transactions and payments rendered, and the models that document them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic_core import to_json
 from starlette.responses import Response
@@ -149,7 +149,7 @@ def _capture(captured: Captured) -> Json:
 
 
 def _time(at: datetime | None) -> str | None:
-    """Return RFC 3339 in UTC with milliseconds."""
+    """Return RFC 3339 with milliseconds; times are in UTC throughout."""
     if at is None:
         return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -9,14 +9,18 @@ import secrets
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from time import perf_counter
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
 from payments_sandbox.api.json_body import ClientGone
 from payments_sandbox.api.problems import Problem, response_to
 from payments_sandbox.api.rate_limit import WINDOW_S, Quota, RateLimit
+from payments_sandbox.api.routing import DirectRoute, Endpoint, unrouted
 from payments_sandbox.domain.errors import SandboxError
 from payments_sandbox.domain.merchant import Merchant
 from payments_sandbox.services.merchants import Tenancy
@@ -25,6 +29,9 @@ HEADER_BYTES_MAX = 16 * 1024
 _PUBLIC = ("/health", "/openapi.json", "/docs")
 _SINGLE = {b"host", b"content-length", b"content-type", b"content-encoding", b"x-api-key"}
 _CLOSE = {"connection": "close"}
+_EVERY_ANSWER = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_PROCESS = secrets.token_hex(4)
+_REQUESTS = count(1)
 
 _log = logging.getLogger(__name__)
 _access = logging.getLogger("payments_sandbox.access")
@@ -41,26 +48,42 @@ class EdgeSettings:
 
 
 class Edge:
-    """The outermost layer of the app that is ours."""
+    """The whole app: admits a request, has its route answer, and turns faults into problems."""
 
-    def __init__(self, app: ASGIApp, tenancy: Tenancy, settings: EdgeSettings) -> None:
-        self._app = app
+    def __init__(self, app: FastAPI, tenancy: Tenancy, settings: EdgeSettings) -> None:
+        self.app = app
         self._tenancy = tenancy
         self._settings = settings
+        # A fixed path needs no search through the routes and none of the framework's layers.
+        self._fixed: dict[tuple[str, str], Endpoint] = {
+            (method, route.path): route.endpoint
+            for route in app.routes
+            if isinstance(route, DirectRoute) and not route.param_convertors
+            for method in route.methods or ()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         answer = _Answer(send)
+        endpoint = self._fixed.get((scope["method"], scope["path"]))
         started = perf_counter()
         try:
             await self._admit(scope, answer)
-            await self._app(scope, receive, answer)
+            if endpoint is None:
+                scope["app"] = self.app
+                await self.app.router(scope, receive, answer)
+            else:
+                response = await endpoint(Request(scope, receive))
+                await response(scope, receive, answer)
         except ClientGone:
             return
         except Problem as problem:
+            await problem.response()(scope, receive, answer)
+        except HTTPException:
+            problem = unrouted(self.app.routes, scope)
             await problem.response()(scope, receive, answer)
         except SandboxError as error:
             await response_to(error)(scope, receive, answer)
@@ -73,7 +96,7 @@ class Edge:
             _access.info(
                 "%s %s %s %.1f ms %s",
                 scope["method"],
-                _route_of(scope),
+                scope["path"] if endpoint else _route_of(scope),
                 answer.status,
                 (perf_counter() - started) * 1000,
                 answer.request_id,
@@ -113,7 +136,7 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.request_id = "req_" + secrets.token_hex(8)
+        self.request_id = f"req_{_PROCESS}{next(_REQUESTS):08x}"
         self.status = 0
         self.policy = 0
         self.quota: Quota | None = None
@@ -121,14 +144,17 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(raw=message["headers"])
-            headers["x-request-id"] = self.request_id
-            headers.setdefault("cache-control", "no-store")
-            headers["x-content-type-options"] = "nosniff"
+            message["headers"] += [(b"x-request-id", self.request_id.encode()), *_EVERY_ANSWER]
             if self.quota is not None:
-                headers["ratelimit-policy"] = f'"default";q={self.policy};w={WINDOW_S}'
-                headers["ratelimit"] = f'"default";r={self.quota.remaining};t={self.quota.reset_s}'
+                message["headers"] += _rate_headers(self.policy, self.quota)
         await self._send(message)
+
+
+def _rate_headers(policy: int, quota: Quota) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"ratelimit-policy", b'"default";q=%d;w=%d' % (policy, WINDOW_S)),
+        (b"ratelimit", b'"default";r=%d;t=%d' % (quota.remaining, quota.reset_s)),
+    ]
 
 
 def merchant_of(scope: Scope) -> Merchant:
@@ -140,7 +166,7 @@ def merchant_of(scope: Scope) -> Merchant:
 
 def _checked(raw: list[tuple[bytes, bytes]]) -> Headers:
     headers = dict(raw)
-    if sum(len(name) + len(value) for name, value in raw) > HEADER_BYTES_MAX:
+    if sum(map(len, headers)) + sum(map(len, headers.values())) > HEADER_BYTES_MAX:
         raise Problem("headers_too_large", headers=_CLOSE)
     if len(headers) < len(raw):
         names = [name for name, _ in raw if name in _SINGLE]

@@ -11,8 +11,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
-from payments_sandbox.api.problems import EDGE_PROBLEMS, status_of
+from payments_sandbox.api.problems import EDGE_PROBLEMS, Problem, status_of
 from payments_sandbox.domain.errors import SandboxError
 
 REF = "#/components/schemas/{model}"
@@ -59,6 +61,20 @@ def documented(  # noqa: PLR0913 - a route says this much of itself
         "responses": responses | _problems((*problems, *_EVERYWHERE)),
         "openapi_extra": extra,
     }
+
+
+def unrouted(routes: Sequence[BaseRoute], scope: Scope) -> Problem:
+    """Return the problem of a path or a method that no route takes.
+
+    It names the methods of all routes of the path; the framework names the first route's alone.
+    """
+    ours = [one for one in routes if isinstance(one, Route)]
+    matching = (one for one in ours if one.matches(scope)[0] is not Match.NONE)
+    first = next(matching, None)
+    if first is None:
+        return Problem("not_found")
+    methods = {method for one in ours if one.path == first.path for method in one.methods or ()}
+    return Problem("method_not_allowed", headers={"allow": ", ".join(sorted(methods))})
 
 
 def _problems(kinds: Sequence[ProblemKind]) -> dict[int, dict[str, Any]]:

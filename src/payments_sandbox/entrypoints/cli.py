@@ -1,6 +1,7 @@
 """The command line: serve the sandbox, manage API keys, look things up."""
 
 import asyncio
+import gc
 import logging
 import re
 import sqlite3
@@ -100,6 +101,7 @@ def serve(  # noqa: PLR0913 - one argument for each option
     ] = False,
 ) -> None:
     """Serve the sandbox until Ctrl-C or SIGTERM, which lets open requests finish."""
+    gc.disable()  # until it serves: nothing that start-up makes is garbage
     from payments_sandbox.entrypoints import banner, local  # noqa: PLC0415 - slow to import
 
     options = local.ServeOptions(

@@ -81,6 +81,9 @@ async def _serve(options: ServeOptions, announce: Callable[[Serving], None]) -> 
         listener = _listen(options)
         server = _Server(_config(sandbox, options))
         base_url = _base_url(options.host, listener)
+        gc.freeze()  # what start-up made stays: the collector need not look at it again
+        gc.set_threshold(50_000, 50, 50)
+        gc.enable()
         purging = asyncio.create_task(_purge(sandbox.ledger))
         with _stopped_by_signals(server):
             announce(Serving(base_url, options.data, local_key, options.rate_limit))
@@ -110,18 +113,15 @@ def _config(sandbox: Sandbox, options: ServeOptions) -> uvicorn.Config:
     if is_loopback(options.host):
         hosts = _LOOPBACK_NAMES | {name.lower() for name in options.allowed_hosts}
     edge = EdgeSettings(limit, hosts, options.access_log)
-    app = create_app(sandbox.payments, sandbox.tenancy, edge)
-    gc.collect()
-    gc.freeze()  # what start-up made stays: the collector need not look at it again
-    gc.set_threshold(50_000, 50, 50)
     return uvicorn.Config(
-        app,
+        create_app(sandbox.payments, sandbox.tenancy, edge),
         http=BoundedHttp,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )

@@ -6,7 +6,7 @@ payment changes, so there is no record in progress to leak and no look-up to rac
 
 import asyncio
 from base64 import b32encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -128,16 +128,19 @@ class Payments:
 
         What is due by itself is recorded first, so that reading late changes no answer.
         """
-        async for at in self._tries():
+        first = at = self._clock.now()
+        tries = 1
+        while True:
             payment, transactions = await self._ledger.history(merchant.merchant_id, payment_id)
             payment, due = advance(payment, at)
             try:
                 if due:
                     await self._ledger.append(payment, due, None)
             except LostRace:
-                continue
-            return payment, [*transactions, *due]
-        raise Conflict
+                at = await self._again(first, tries)
+                tries += 1
+            else:
+                return payment, [*transactions, *due]
 
     async def list_payments(
         self, merchant: Merchant, wanted: PaymentFilter, *, before: str | None, limit: int
@@ -157,12 +160,15 @@ class Payments:
         self, change: Callable[[datetime], Awaitable[Change]], request: Request
     ) -> Outcome:
         key = self._key(request)
-        async for at in self._tries():
+        first = at = key.spent_at
+        tries = 1
+        while True:
             try:
                 payment, transactions = await change(at)
                 await self._ledger.append(payment, transactions, key)
             except LostRace:
-                continue
+                at = await self._again(first, tries)
+                tries += 1
             except KeySpent as error:
                 return _replay(error.spent, key)
             except (NotFound, PaymentFull):
@@ -170,18 +176,18 @@ class Payments:
                 if spent is None:
                     raise
                 return _replay(spent, key)
-            return Outcome(transactions[-1], replayed=False)
-        raise Conflict
+            else:
+                return Outcome(transactions[-1], replayed=False)
 
-    async def _tries(self) -> AsyncIterator[datetime]:
-        """Yield the merchant's now for each try, pausing in between, until patience ends."""
-        first = self._clock.now()
-        for tries in range(1, self._patience.tries_max + 1):
-            at = self._clock.now()
-            if at - first > self._patience.deadline:
-                return
-            yield at
-            await self._clock.pause(self._patience.pause_s(tries))
+    async def _again(self, first: datetime, tries: int) -> datetime:
+        """Pause, and return the merchant's now for another try; raise Conflict instead."""
+        if tries >= self._patience.tries_max:
+            raise Conflict
+        await self._clock.pause(self._patience.pause_s(tries))
+        at = self._clock.now()
+        if at - first > self._patience.deadline:
+            raise Conflict
+        return at
 
     def _key(self, request: Request) -> IdempotencyKey:
         merchant_id, operation = request.merchant.merchant_id, request.operation

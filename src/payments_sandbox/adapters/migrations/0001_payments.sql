@@ -27,8 +27,9 @@ CREATE TABLE transactions (
     UNIQUE (payment_id, seq)
 ) STRICT;
 
--- Heads; ids are ordered by time, so this is also each merchant's list, newest last.
+-- Heads; ids are ordered by time, so the index is also each merchant's list, newest last.
 CREATE TABLE payments (
+    position INTEGER PRIMARY KEY,
     merchant_id TEXT NOT NULL,
     payment_id TEXT NOT NULL,
     version INTEGER NOT NULL,
@@ -37,20 +38,20 @@ CREATE TABLE payments (
     status TEXT NOT NULL,
     expires_at INTEGER,
     body BLOB NOT NULL,
-    PRIMARY KEY (merchant_id, payment_id)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (merchant_id, payment_id)
+) STRICT;
 CREATE INDEX payments_by_card ON payments (merchant_id, card_id, payment_id);
 CREATE INDEX payments_by_status ON payments (merchant_id, status, payment_id);
 CREATE INDEX payments_by_reference ON payments (merchant_id, reference, payment_id)
     WHERE reference IS NOT NULL;
 CREATE INDEX payments_by_expiry ON payments (expires_at) WHERE expires_at IS NOT NULL;
 
--- Spent keys; times in milliseconds since 1970.
+-- Spent keys, oldest first; times in milliseconds since 1970.
 CREATE TABLE idempotency (
-    scope_hash BLOB PRIMARY KEY,
+    position INTEGER PRIMARY KEY,
+    scope_hash BLOB NOT NULL UNIQUE,
     fingerprint BLOB NOT NULL,
     payment_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+) STRICT;
