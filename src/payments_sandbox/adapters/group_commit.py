@@ -11,6 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -68,12 +69,15 @@ class GroupCommit:
         self._waiting: deque[_Waiter] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
         self._committing: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def run(self, write: Write[Result]) -> Result:
         """Run the write in the next batch; return or raise once that batch is on disk.
 
         Raise LedgerUnavailable if it cannot be stored; then nothing of it is.
         """
+        if self._closed:
+            raise LedgerUnavailable
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._waiting.append(_Waiter(write, future))
@@ -86,6 +90,7 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Finish what waits, then close the connection."""
+        self._closed = True
         if self._committing is not None:
             await self._committing
         self._thread.shutdown()
@@ -102,21 +107,31 @@ class GroupCommit:
     async def _commit(self, batch: list[_Waiter]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             if not self._apply(batch):
-                self._connection.execute("ROLLBACK")
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._begin()
                 self._apply_each(batch)
             await loop.run_in_executor(self._thread, self._connection.execute, "COMMIT")
         except sqlite3.Error as error:
-            if error.sqlite_errorcode in _FLUSH_FAILED:
-                self._on_flush_failure(error)
-            self._roll_back()
-            for waiter in batch:
-                waiter.error = LedgerUnavailable()
-                waiter.error.__cause__ = error
+            self._fail(batch, error)
         for waiter in batch:
             waiter.answer()
+
+    def _begin(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def _fail(self, batch: list[_Waiter], error: sqlite3.Error) -> None:
+        """Let nothing of the batch be stored, and everybody in it know."""
+        for waiter in batch:
+            waiter.error = LedgerUnavailable()
+            waiter.error.__cause__ = error
+        if getattr(error, "sqlite_errorcode", None) in _FLUSH_FAILED:
+            self._on_flush_failure(error)
+        with suppress(sqlite3.Error):  # if it fails, the next batch begins with it again
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _apply(self, batch: list[_Waiter]) -> bool:
         """Run the writes; return False if one raised after it had changed something."""
@@ -133,7 +148,3 @@ class GroupCommit:
             if not waiter.run(self._connection):
                 self._connection.execute("ROLLBACK TO one")
             self._connection.execute("RELEASE one")
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")

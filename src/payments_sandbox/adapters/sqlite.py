@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from payments_sandbox.adapters.codec import (
@@ -31,6 +31,12 @@ from payments_sandbox.services.ports import (
 
 PURGE_MAX = 500
 _NEVER_MS = 1 << 62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_SPEND = (
+    "INSERT INTO idempotency (scope_hash, fingerprint, payment_id, seq, expires_at)"
+    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
 
 
 class SqliteLedger:
@@ -109,7 +115,7 @@ class SqliteLedger:
     async def spent(self, key: IdempotencyKey) -> Spent | None:
         """Return what the key stands for, or None while it is not spent or its life is over."""
         with self.reading() as reader:
-            return _spent(reader, key)
+            return _spent(reader, key, self._clock.now())
 
     async def append(
         self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
@@ -120,8 +126,8 @@ class SqliteLedger:
 
         def write(connection: sqlite3.Connection) -> None:
             if key is not None:
-                _spend(connection, key, transactions[-1])
-            _write_head(connection, payment, payment.version - len(bodies), head)
+                _spend(connection, key, payment, self._clock.now())
+            self._write_head(connection, payment, payment.version - len(bodies), head)
             for body in bodies:
                 connection.execute(
                     "INSERT INTO transactions (payment_id, seq, body) VALUES (?, ?, ?)", body
@@ -161,6 +167,31 @@ class SqliteLedger:
         except sqlite3.Error as error:
             raise LedgerUnavailable from error
 
+    def _write_head(
+        self, connection: sqlite3.Connection, payment: Payment, version_before: int, body: bytes
+    ) -> None:
+        """Insert or move on the head; raise LostRace if it is not the one that was read."""
+        changing = (payment.version, payment.status, body, payment.merchant_id, payment.payment_id)
+        if version_before == 0:
+            written = connection.execute(
+                "INSERT INTO payments (version, status, body, merchant_id, payment_id, card_id,"
+                " reference, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    *changing,
+                    payment.card.card_id,
+                    payment.reference,
+                    _ms(payment.expires_at) if payment.expires_at else None,
+                ),
+            )
+        else:
+            written = connection.execute(
+                "UPDATE payments SET version = ?, status = ?, body = ? WHERE merchant_id = ?"
+                " AND payment_id = ? AND version = ? AND ifnull(expires_at, ?) > ?",
+                (*changing, version_before, _NEVER_MS, _ms(self._clock.now())),
+            )
+        if not written.rowcount:
+            raise LostRace
+
     def _head(self, reader: sqlite3.Connection, merchant_id: str, payment_id: str) -> Payment:
         row = reader.execute(
             "SELECT body FROM payments WHERE merchant_id = ? AND payment_id = ?"
@@ -181,70 +212,37 @@ def _snapshot(reader: sqlite3.Connection) -> Generator[None]:
         reader.execute("COMMIT")
 
 
-def _spend(connection: sqlite3.Connection, key: IdempotencyKey, by: Transaction) -> None:
-    """Spend the key, first of all; raise KeySpent."""
-    values = (key.fingerprint, by.payment_id, by.seq, _ms(key.expires_at), key.scope_hash)
-    inserted = connection.execute(
-        "INSERT INTO idempotency (fingerprint, payment_id, seq, expires_at, scope_hash)"
-        " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        values,
+def _spend(
+    connection: sqlite3.Connection, key: IdempotencyKey, payment: Payment, real_now: datetime
+) -> None:
+    """Spend the key, first of all, for as long as its payment is kept; raise KeySpent."""
+    expires_at = min(key.expires_at, payment.expires_at or key.expires_at)
+    values = (
+        key.scope_hash,
+        key.fingerprint,
+        payment.payment_id,
+        payment.version,
+        _ms(expires_at),
     )
-    if inserted.rowcount:
+    if connection.execute(_SPEND, values).rowcount:
         return
-    spent = _spent(connection, key)
+    spent = _spent(connection, key, real_now)
     if spent is not None:
         raise KeySpent(spent)
-    connection.execute(
-        "UPDATE idempotency SET fingerprint = ?, payment_id = ?, seq = ?, expires_at = ?"
-        " WHERE scope_hash = ?",
-        values,
-    )
+    connection.execute("DELETE FROM idempotency WHERE scope_hash = ?", (key.scope_hash,))
+    connection.execute(_SPEND, values)
 
 
-def _spent(connection: sqlite3.Connection, key: IdempotencyKey) -> Spent | None:
+def _spent(connection: sqlite3.Connection, key: IdempotencyKey, real_now: datetime) -> Spent | None:
+    """Return what the key stands for; its life ends on the merchant's clock or in real time."""
     row = connection.execute(
         "SELECT i.fingerprint, t.body FROM idempotency i"
         " JOIN transactions t ON t.payment_id = i.payment_id AND t.seq = i.seq"
         " WHERE i.scope_hash = ? AND i.expires_at > ?",
-        (key.scope_hash, _ms(key.spent_at)),
+        (key.scope_hash, _ms(max(key.spent_at, real_now))),
     ).fetchone()
     return Spent(row[0], decode_transaction(row[1])) if row else None
 
 
-def _write_head(
-    connection: sqlite3.Connection, payment: Payment, version_before: int, body: bytes
-) -> None:
-    if version_before == 0:
-        written = connection.execute(
-            "INSERT INTO payments (version, status, body, merchant_id, payment_id, card_id,"
-            " reference, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (
-                payment.version,
-                payment.status,
-                body,
-                payment.merchant_id,
-                payment.payment_id,
-                payment.card.card_id,
-                payment.reference,
-                _ms(payment.expires_at) if payment.expires_at else None,
-            ),
-        )
-    else:
-        written = connection.execute(
-            "UPDATE payments SET version = ?, status = ?, body = ?"
-            " WHERE merchant_id = ? AND payment_id = ? AND version = ?",
-            (
-                payment.version,
-                payment.status,
-                body,
-                payment.merchant_id,
-                payment.payment_id,
-                version_before,
-            ),
-        )
-    if not written.rowcount:
-        raise LostRace
-
-
 def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+    return (at - _EPOCH) // _MILLISECOND
