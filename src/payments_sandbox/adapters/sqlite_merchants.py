@@ -1,6 +1,7 @@
 """Merchants and their hashed API keys, in the same SQLite file as the ledger."""
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 
 from payments_sandbox.adapters.codec import decode_settings, encode_settings
@@ -41,16 +42,23 @@ class SqliteMerchants:
         merchant = self._known[api_key_hash] = Merchant(row[0], decode_settings(row[1]))
         return merchant
 
-    async def save_settings(self, merchant_id: str, settings: Settings) -> None:
-        """Replace the merchant's settings; return once that is durable."""
-        body = encode_settings(settings)
+    async def change_settings(
+        self, merchant_id: str, change: Callable[[Settings], Settings]
+    ) -> Settings:
+        """Replace the settings by what `change` makes of those that are there; return them."""
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: sqlite3.Connection) -> Settings:
+            (body,) = connection.execute(
+                "SELECT settings FROM merchants WHERE merchant_id = ?", (merchant_id,)
+            ).fetchone()
+            settings = change(decode_settings(body))
             connection.execute(
-                "UPDATE merchants SET settings = ? WHERE merchant_id = ?", (body, merchant_id)
+                "UPDATE merchants SET settings = ? WHERE merchant_id = ?",
+                (encode_settings(settings), merchant_id),
             )
+            return settings
 
-        await self._ledger.writer.run(write)
+        return await self._ledger.writer.run(write)
 
     async def add_key(self, key: ApiKey, api_key_hash: bytes) -> None:
         """Keep a new key, and its merchant if that is new."""

@@ -9,7 +9,7 @@ import secrets
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from time import perf_counter
 
 from fastapi import FastAPI
@@ -82,8 +82,8 @@ class Edge:
             return
         except Problem as problem:
             await problem.response()(scope, receive, answer)
-        except HTTPException:
-            problem = unrouted(self.app.routes, scope)
+        except HTTPException as error:
+            problem = unrouted(self.app.routes, scope, error)
             await problem.response()(scope, receive, answer)
         except SandboxError as error:
             await response_to(error)(scope, receive, answer)
@@ -166,7 +166,7 @@ def merchant_of(scope: Scope) -> Merchant:
 
 def _checked(raw: list[tuple[bytes, bytes]]) -> Headers:
     headers = dict(raw)
-    if sum(map(len, headers)) + sum(map(len, headers.values())) > HEADER_BYTES_MAX:
+    if sum(map(len, chain.from_iterable(raw))) > HEADER_BYTES_MAX:
         raise Problem("headers_too_large", headers=_CLOSE)
     if len(headers) < len(raw):
         names = [name for name, _ in raw if name in _SINGLE]

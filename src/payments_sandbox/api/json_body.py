@@ -6,7 +6,8 @@ it; a fraction stays a float, which no field accepts.
 """
 
 import json
-from decimal import Decimal
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -59,8 +60,9 @@ def _no_constant(_: str) -> object:
 def _number(text: str) -> int | float:
     """Return an integral number as an int; the rest stays a float, which no field accepts."""
     number = float(text)
-    if number.is_integer() and abs(number) < _EXACT_FLOAT_MAX and Decimal(text) == int(number):
-        return int(number)
+    if number.is_integer() and abs(number) < _EXACT_FLOAT_MAX:
+        with suppress(InvalidOperation):  # an exponent past what a decimal can hold
+            return int(number) if Decimal(text) == int(number) else number
     return number
 
 

@@ -106,6 +106,7 @@ class PaymentRoutes:
 
 async def _asked(request: HttpRequest, operation: str, model: type[Body]) -> tuple[Body, Request]:
     """Return the body, and who asks under which key; raise Problem."""
+    no_parameters(request)
     key = idempotency_key(request)
     body, canonical = await read_json(request, model)
     return body, Request(merchant_of(request.scope), operation, key, canonical)

@@ -78,7 +78,8 @@ def parameters_of(request: Request) -> dict[str, str]:
             max_num_fields=PARAMETERS_MAX,
         )
     except ValueError:
-        raise Problem("validation_failed", detail="The query is not valid UTF-8.") from None
+        detail = f"The query must be valid UTF-8 and hold at most {PARAMETERS_MAX} parameters."
+        raise Problem("validation_failed", detail=detail) from None
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
         raise Problem("validation_failed", detail="Send each query parameter once.")
@@ -87,7 +88,7 @@ def parameters_of(request: Request) -> dict[str, str]:
 
 def no_parameters(request: Request) -> None:
     """Refuse any query; raise Problem."""
-    if parameters_of(request):
+    if request.scope["query_string"] and parameters_of(request):
         raise Problem("validation_failed", detail="This path takes no query parameters.")
 
 

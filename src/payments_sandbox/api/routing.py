@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
@@ -63,7 +64,7 @@ def documented(  # noqa: PLR0913 - a route says this much of itself
     }
 
 
-def unrouted(routes: Sequence[BaseRoute], scope: Scope) -> Problem:
+def unrouted(routes: Sequence[BaseRoute], scope: Scope, error: HTTPException) -> Problem:
     """Return the problem of a path or a method that no route takes.
 
     It names the methods of all routes of the path; the framework names the first route's alone.
@@ -72,7 +73,9 @@ def unrouted(routes: Sequence[BaseRoute], scope: Scope) -> Problem:
     matching = (one for one in ours if one.matches(scope)[0] is not Match.NONE)
     first = next(matching, None)
     if first is None:
-        return Problem("not_found")
+        # The files of the reference page name their own methods.
+        code = "method_not_allowed" if error.status_code == 405 else "not_found"  # noqa: PLR2004
+        return Problem(code, headers=error.headers)
     methods = {method for one in ours if one.path == first.path for method in one.methods or ()}
     return Problem("method_not_allowed", headers={"allow": ", ".join(sorted(methods))})
 

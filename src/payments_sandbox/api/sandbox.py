@@ -39,8 +39,8 @@ class SandboxRoutes:
         no_parameters(request)
         body, _ = await read_json(request, SettingsBody)
         merchant = merchant_of(request.scope)
-        changed = await self._tenancy.change_settings(merchant, body.applied_to(merchant.settings))
-        return json_response(_settings_json(changed.settings))
+        settings = await self._tenancy.change_settings(merchant, body.applied_to)
+        return json_response(_settings_json(settings))
 
 
 def sandbox_router(tenancy: Tenancy) -> APIRouter:

@@ -57,9 +57,21 @@ BRANDS = (
     Brand("unionpay", ((2, 62, 62),), frozenset(range(16, 20))),
 )
 UNKNOWN_BRAND = "unknown"
+_PREFIX_DIGITS = 4
+
+
+def _prefixes(digits: int, first: int, last: int) -> Iterator[str]:
+    """Yield the four-digit prefixes of a range of shorter ones."""
+    wider = 10 ** (_PREFIX_DIGITS - digits)
+    return map(str, range(first * wider, (last + 1) * wider))
+
+
+_BY_PREFIX = {
+    prefix: brand for brand in BRANDS for span in brand.ranges for prefix in _prefixes(*span)
+}
 
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
-_DIGIT_GROUPS = re.compile(r"\d+(?:[ \-.\u00a0\u2010-\u2015]\d+)*")
+_DIGIT_GROUPS = re.compile(r"\d+(?:[\W_]{1,2}\d+)*")
 
 
 def luhn_valid(number: str) -> bool:
@@ -71,11 +83,8 @@ def luhn_valid(number: str) -> bool:
 
 def brand_of(number: str) -> str:
     """Return the scheme whose range the number is in, or "unknown"."""
-    for brand in BRANDS:
-        for digits, first, last in brand.ranges:
-            if first <= int(number[:digits]) <= last:
-                return brand.name
-    return UNKNOWN_BRAND
+    brand = _BY_PREFIX.get(number[:_PREFIX_DIGITS])
+    return UNKNOWN_BRAND if brand is None else brand.name
 
 
 def cvc_fits(brand: str, cvc: str) -> bool:
@@ -95,8 +104,7 @@ def holds_card_number(text: str) -> bool:
 
 
 def _is_card_number(digits: str) -> bool:
-    name = brand_of(digits)
-    brand = next((brand for brand in BRANDS if brand.name == name), None)
+    brand = _BY_PREFIX.get(digits[:_PREFIX_DIGITS])
     return brand is not None and len(digits) in brand.lengths and luhn_valid(digits)
 
 
@@ -104,7 +112,7 @@ def _candidates(text: str) -> Iterator[str]:
     """Yield each run of neighbouring digit groups that is as long as a card number."""
     for match in _DIGIT_GROUPS.finditer(text):
         groups = [
-            "".join(str(int(digit)) for digit in group) for group in re.split(r"\D", match.group())
+            "".join(str(int(digit)) for digit in group) for group in re.split(r"\D+", match.group())
         ]
         for first in range(len(groups)):
             digits = ""

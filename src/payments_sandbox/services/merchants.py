@@ -1,6 +1,7 @@
 """Merchants: whose API key a request carries, their keys and their settings."""
 
 import hashlib
+from collections.abc import Callable
 
 from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
 from payments_sandbox.services.ports import Clock, Ids, Merchants
@@ -27,10 +28,11 @@ class Tenancy:
         """Return whose key this is, or None if it is unknown or revoked."""
         return await self._merchants.merchant_by_key(hash_of(api_key))
 
-    async def change_settings(self, merchant: Merchant, settings: Settings) -> Merchant:
-        """Keep the merchant's new settings."""
-        await self._merchants.save_settings(merchant.merchant_id, settings)
-        return Merchant(merchant.merchant_id, settings)
+    async def change_settings(
+        self, merchant: Merchant, change: Callable[[Settings], Settings]
+    ) -> Settings:
+        """Change the merchant's settings as they are by now, and return them."""
+        return await self._merchants.change_settings(merchant.merchant_id, change)
 
     async def create_key(self, merchant_id: str) -> tuple[ApiKey, str]:
         """Make a key, and its merchant if that is new; return the key to show it once."""

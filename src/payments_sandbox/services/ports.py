@@ -3,7 +3,7 @@
 Every method of a ledger may raise LedgerUnavailable; other errors are named where they occur.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -113,8 +113,13 @@ class Merchants(Protocol):
         """Return whose key this is, or None if it is unknown or revoked."""
         ...
 
-    async def save_settings(self, merchant_id: str, settings: Settings) -> None:
-        """Replace the merchant's settings; return once that is durable."""
+    async def change_settings(
+        self, merchant_id: str, change: Callable[[Settings], Settings]
+    ) -> Settings:
+        """Replace the settings by what `change` makes of those that are there; return them.
+
+        Read and written at once, so that of two changes at a time neither undoes the other.
+        """
         ...
 
     async def add_key(self, key: ApiKey, api_key_hash: bytes) -> None:
