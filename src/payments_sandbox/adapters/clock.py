@@ -4,9 +4,11 @@ import asyncio
 import random
 import secrets
 from datetime import UTC, datetime
+from time import time_ns
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _KEY_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SHIFTS = range(120, -1, -10)
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
@@ -26,10 +28,17 @@ class SystemClock:
 class RandomIds:
     """Ids of 48 bits of time in milliseconds and 80 bits of chance."""
 
+    def __init__(self) -> None:
+        self._last_ms = 0
+
     def core(self) -> str:
-        """Return 26 characters of lower-case Crockford base 32, as a ULID has them."""
-        number = (int(datetime.now(UTC).timestamp() * 1000) << 80) | secrets.randbits(80)
-        return "".join(_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10))
+        """Return 26 characters of lower-case Crockford base 32, as a ULID has them.
+
+        Time in them never goes back, though the machine's clock may be set back.
+        """
+        self._last_ms = max(self._last_ms, time_ns() // 1_000_000)
+        number = (self._last_ms << 80) | secrets.randbits(80)
+        return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
     def api_key(self) -> tuple[str, str]:
         """Return a new key's public id and the whole key, `sk_test_<id>_<secret>`."""

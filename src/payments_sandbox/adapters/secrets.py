@@ -17,12 +17,14 @@ class FileSecrets:
     """Keyed hashes under the root in one file."""
 
     def __init__(self, identity_root: bytes) -> None:
-        self._identity_root = identity_root
+        self._keyed = hmac.new(identity_root, digestmod="sha256")
 
     def identity(self, purpose: str, *parts: str) -> bytes:
         """Return HMAC-SHA256 of the parts, each led by its length so that none runs over."""
-        text = "".join(f"{len(part)}:{part}" for part in (purpose, *parts))
-        return hmac.digest(self._identity_root, text.encode(), "sha256")
+        text = "".join([f"{len(part)}:{part}" for part in (purpose, *parts)])
+        keyed = self._keyed.copy()
+        keyed.update(text.encode())
+        return keyed.digest()
 
     def check_value(self) -> str:
         """Return what a ledger keeps to recognise this root: a hash that tells nothing of it."""

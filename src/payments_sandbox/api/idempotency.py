@@ -6,7 +6,6 @@ from starlette.requests import Request
 
 from payments_sandbox.api.problems import Problem
 
-_NAMES = ("x-idempotency-key", "idempotency-key")
 KEY_PARAMETER: dict[str, object] = {
     "name": "X-Idempotency-Key",
     "in": "header",
@@ -15,20 +14,21 @@ KEY_PARAMETER: dict[str, object] = {
     " within 24 hours. Idempotency-Key is an alias.",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
 }
-_FORM = re.compile(r"[\x20-\x7e]{1,255}")
+_NAMES = (b"x-idempotency-key", b"idempotency-key")
+_FORM = re.compile(rb"[\x20-\x7e]{1,255}")
 
 
 def idempotency_key(request: Request) -> str:
     """Return the key, without the quotes of a structured field; raise Problem."""
-    values = {_bare(value) for name in _NAMES for value in request.headers.getlist(name)}
+    values = {_bare(value) for name, value in request.scope["headers"] if name in _NAMES}
     if not values:
         raise Problem("idempotency_key_missing")
     key = values.pop()
     if values or _FORM.fullmatch(key) is None:
         raise Problem("idempotency_key_invalid")
-    return key
+    return key.decode("ascii")
 
 
-def _bare(value: str) -> str:
-    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+def _bare(value: bytes) -> bytes:
+    quoted = len(value) > 1 and value[:1] == value[-1:] == b'"'
     return value[1:-1] if quoted else value

@@ -73,11 +73,12 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 
 def _check_media_type(request: Request) -> None:
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.replace(" ", "").replace('"', "").lower()
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    fine = charset in {"", "charset=utf-8"} and encoding == "identity"
-    if media_type.strip().lower() != "application/json" or not fine:
+    headers: dict[bytes, bytes] = dict(request.scope["headers"])
+    media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
+    fine = media_type.strip() == b"application/json"
+    if parameters:
+        fine = fine and parameters.translate(None, b' "') == b"charset=utf-8"
+    if not fine or headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Problem("unsupported_media_type")
 
 

@@ -70,15 +70,14 @@ _BY_PREFIX = {
     prefix: brand for brand in BRANDS for span in brand.ranges for prefix in _prefixes(*span)
 }
 
-_LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
-_DIGIT_GROUPS = re.compile(r"\d+(?:[\W_]{1,2}\d+)*")
+_DOUBLED = str.maketrans("0123456789", "0246813579")  # twice the digit, its digits added
+_DIGIT_GROUPS = re.compile(r"\d+(?:[\s.,/_\-\u2010-\u2015]{1,2}\d+)*")
 
 
 def luhn_valid(number: str) -> bool:
     """Tell whether the digits pass the check of ISO/IEC 7812-1 annex B."""
-    digits = [int(digit) for digit in reversed(number)]
-    doubled = sum(_LUHN_DOUBLED[digit] for digit in digits[1::2])
-    return (sum(digits[::2]) + doubled) % 10 == 0
+    odd, even = number[-1::-2], number[-2::-2]
+    return sum(map(int, odd + even.translate(_DOUBLED))) % 10 == 0
 
 
 def brand_of(number: str) -> str:

@@ -5,7 +5,6 @@ payment changes, so there is no record in progress to leak and no look-up to rac
 """
 
 import asyncio
-from base64 import b32encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -97,7 +96,7 @@ class Payments:
         if merchant.settings.test_cards_only and number not in TEST_CARDS:
             raise NotATestCard
         card_hash = self._secrets.identity("card", merchant.merchant_id, number)
-        card_id = "card_" + b32encode(card_hash[:15]).decode().lower()
+        card_id = f"card_{card_hash[:12].hex()}"
 
         async def change(at: datetime) -> Change:
             payment_id = payment_id_of(self._ids.core())
