@@ -32,16 +32,32 @@ class FileSecrets:
 
 
 def create_secrets(path: Path) -> FileSecrets:
-    """Write a new root, durably, for its owner only; raise FileExistsError."""
+    """Write a new root, durably and whole or not at all, for its owner only.
+
+    Raise FileExistsError rather than replace one.
+    """
     root = secrets.token_bytes(_ROOT_BYTES)
-    text = json.dumps({"identity": root.hex()})
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, text.encode())
+        os.write(descriptor, json.dumps({"identity": root.hex()}).encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    path.hardlink_to(unfinished)
+    unfinished.unlink()
+    _flush_folder(path.parent)
     return FileSecrets(root)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_secrets(path: Path) -> FileSecrets:

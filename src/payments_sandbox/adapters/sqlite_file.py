@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -51,6 +51,7 @@ def open_ledger_file(path: Path) -> FileSecrets:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _create_private(path)
+        _check_owner(path)
         connection = connect(path)
     except (OSError, sqlite3.Error) as error:
         raise LedgerFileRefused(f"cannot open {path} as a ledger: {error}") from error
@@ -83,7 +84,11 @@ def connect(path: Path, *, cache_kib: int = 2_000, read_only: bool = False) -> s
 @contextmanager
 def held(path: Path) -> Generator[None]:
     """Hold the ledger for this process; raise LedgerFileRefused if another one does."""
-    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LedgerFileRefused(f"cannot open {path} as a ledger: {error}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -100,14 +105,18 @@ def _create_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> FileSecrets:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+def _check_owner(path: Path) -> None:
+    """Refuse another program's database before anything in it is touched."""
+    with closing(sqlite3.connect(path)) as connection:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application_id != APPLICATION_ID:
         raise LedgerFileRefused(f"{path} is another program's database. Choose another --data.")
-    if not tables:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> FileSecrets:
     connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     _migrate(connection, path)
     secrets = _matching_secrets(connection, path)
     connection.execute("COMMIT")

@@ -59,7 +59,6 @@ class Serving:
 
 def run(options: ServeOptions, announce: Callable[[Serving], None]) -> None:
     """Serve until SIGTERM or SIGINT; raise ServeRefused or LedgerFileRefused."""
-    options.data.parent.mkdir(parents=True, exist_ok=True)
     with held(options.data), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(options, announce))
 
