@@ -15,7 +15,7 @@ def test_the_committed_document_is_current() -> None:
 
 async def test_every_route_is_documented(api: Api) -> None:
     """No route is missing from the document but those that serve it."""
-    paths = {getattr(route, "path", "") for route in api.app.app.routes}
+    paths = {getattr(route, "path", "") for route in api.app.routes}
 
     assert paths - UNDOCUMENTED == set(current_document()["paths"])
 

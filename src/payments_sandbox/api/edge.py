@@ -7,14 +7,14 @@ rate limit; then the route; then whatever was raised becomes an answer.
 import logging
 import secrets
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from time import perf_counter
 
-from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from payments_sandbox.api.json_body import ClientGone
@@ -50,22 +50,25 @@ class EdgeSettings:
 class Edge:
     """The whole app: admits a request, has its route answer, and turns faults into problems."""
 
-    def __init__(self, app: FastAPI, tenancy: Tenancy, settings: EdgeSettings) -> None:
-        self.app = app
+    def __init__(
+        self, routes: Sequence[BaseRoute], tenancy: Tenancy, settings: EdgeSettings
+    ) -> None:
+        self.routes = routes
+        self._router = Router(routes, redirect_slashes=False)
         self._tenancy = tenancy
         self._settings = settings
-        # A fixed path needs no search through the routes and none of the framework's layers.
+        self._templates = {one.endpoint: one.path for one in routes if isinstance(one, Route)}
+        # A fixed path needs no search through the routes.
         self._fixed: dict[tuple[str, str], Endpoint] = {
-            (method, route.path): route.endpoint
-            for route in app.routes
+            (route.method, route.path): route.endpoint
+            for route in routes
             if isinstance(route, DirectRoute) and not route.param_convertors
-            for method in route.methods or ()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
         answer = _Answer(send)
         endpoint = self._fixed.get((scope["method"], scope["path"]))
@@ -73,8 +76,8 @@ class Edge:
         try:
             await self._admit(scope, answer)
             if endpoint is None:
-                scope["app"] = self.app
-                await self.app.router(scope, receive, answer)
+                scope["app"] = self
+                await self._router(scope, receive, answer)
             else:
                 response = await endpoint(Request(scope, receive))
                 await response(scope, receive, answer)
@@ -83,7 +86,7 @@ class Edge:
         except Problem as problem:
             await problem.response()(scope, receive, answer)
         except HTTPException as error:
-            problem = unrouted(self.app.routes, scope, error)
+            problem = unrouted(self.routes, scope, error)
             await problem.response()(scope, receive, answer)
         except SandboxError as error:
             await response_to(error)(scope, receive, answer)
@@ -96,7 +99,8 @@ class Edge:
             _access.info(
                 "%s %s %s %.1f ms %s",
                 scope["method"],
-                scope["path"] if endpoint else _route_of(scope),
+                # The route's template: a path may hold anything, a template what we wrote.
+                self._templates.get(endpoint or scope.get("endpoint"), "-"),
                 answer.status,
                 (perf_counter() - started) * 1000,
                 answer.request_id,
@@ -182,8 +186,3 @@ def _where(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     path = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)
     return f"{type(error).__qualname__} at {path}"
-
-
-def _route_of(scope: Scope) -> str:
-    """Return the route's template: a path may hold anything, a template only what we wrote."""
-    return getattr(scope.get("route"), "path", "-")

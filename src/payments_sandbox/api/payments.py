@@ -1,8 +1,8 @@
 """Payments over HTTP: parse into an operation, call one service, render the transaction."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -16,33 +16,11 @@ from payments_sandbox.api.answers import (
 )
 from payments_sandbox.api.bodies import AuthorizeBody, CaptureBody, RefundBody, VoidBody
 from payments_sandbox.api.edge import merchant_of
-from payments_sandbox.api.idempotency import KEY_PARAMETER, idempotency_key
+from payments_sandbox.api.idempotency import idempotency_key
 from payments_sandbox.api.json_body import read_json
-from payments_sandbox.api.models import (
-    AuthorizationAnswer,
-    HistoryAnswer,
-    MovementAnswer,
-    PaymentsAnswer,
-    TransactionAnswer,
-)
-from payments_sandbox.api.query import LIST_PARAMETERS, cursor_of, list_query, no_parameters
-from payments_sandbox.api.routing import DirectRoute, documented
-from payments_sandbox.domain.errors import (
-    AlreadyCaptured,
-    AlreadyRefunded,
-    AmountExceedsCapturable,
-    AmountExceedsRefundable,
-    AuthorizationDeclined,
-    AuthorizationExpired,
-    AuthorizationVoided,
-    Conflict,
-    CurrencyMismatch,
-    IdempotencyKeyReused,
-    LedgerUnavailable,
-    NotCaptured,
-    NotFound,
-    PaymentFull,
-)
+from payments_sandbox.api.query import cursor_of, list_query, no_parameters
+from payments_sandbox.api.routing import DirectRoute
+from payments_sandbox.domain.errors import NotFound
 from payments_sandbox.domain.identifiers import is_payment_id
 from payments_sandbox.services.payments import Payments, Request
 
@@ -112,80 +90,17 @@ async def _asked(request: HttpRequest, operation: str, model: type[Body]) -> tup
     return body, Request(merchant_of(request.scope), operation, key, canonical)
 
 
-def payments_router(payments: Payments) -> APIRouter:
-    """Return the routes and their documentation."""
-    routes = PaymentRoutes(payments)
-    router = APIRouter(tags=["payments"], route_class=DirectRoute)
-    for name, body, answer, problems in _MONEY:
-        router.add_api_route(
-            f"/payments/{name}",
-            getattr(routes, name),
-            methods=["POST"],
-            **documented(name, 201, answer, problems, body=body, parameters=[KEY_PARAMETER]),
-        )
-    router.add_api_route(
-        "/payments",
-        routes.list,
-        **documented("list_payments", 200, PaymentsAnswer, _READ, parameters=LIST_PARAMETERS),
-    )
-    router.add_api_route(
-        "/payments/{auth_id}",
-        routes.read,
-        **documented(
-            "read_payment",
-            200,
-            HistoryAnswer,
-            (*_READ_ONE, Conflict),
-            parameters=[_path("auth_id")],
+def payment_routes(payments: Payments) -> Sequence[DirectRoute]:
+    """Return the routes over these use cases."""
+    one = PaymentRoutes(payments)
+    return [
+        DirectRoute("POST", "/payments/authorize", one.authorize, "authorize"),
+        DirectRoute("POST", "/payments/capture", one.capture, "capture"),
+        DirectRoute("POST", "/payments/refund", one.refund, "refund"),
+        DirectRoute("POST", "/payments/void", one.void, "void"),
+        DirectRoute("GET", "/payments", one.list, "list_payments"),
+        DirectRoute("GET", "/payments/{auth_id}", one.read, "read_payment"),
+        DirectRoute(
+            "GET", "/transactions/{transaction_id}", one.read_transaction, "read_transaction"
         ),
-    )
-    router.add_api_route(
-        "/transactions/{transaction_id}",
-        routes.read_transaction,
-        **documented(
-            "read_transaction",
-            200,
-            TransactionAnswer,
-            _READ_ONE,
-            parameters=[_path("transaction_id")],
-        ),
-    )
-    return router
-
-
-def _path(name: str) -> dict[str, object]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-
-
-_KEYED = ("unauthorized", "quota_exceeded", "validation_failed", LedgerUnavailable)
-_READ = _KEYED
-_READ_ONE = (*_KEYED, NotFound)
-_WRITE = (
-    *_KEYED,
-    IdempotencyKeyReused,
-    Conflict,
-    "idempotency_key_missing",
-    "idempotency_key_invalid",
-    "malformed_json",
-    "request_timeout",
-    "body_too_large",
-    "unsupported_media_type",
-)
-_CHANGE = (*_WRITE, NotFound, PaymentFull, AuthorizationDeclined)
-_NOT_OPEN = (AuthorizationVoided, AuthorizationExpired, AlreadyCaptured)
-_MONEY = (
-    ("authorize", AuthorizeBody, AuthorizationAnswer, _WRITE),
-    (
-        "capture",
-        CaptureBody,
-        MovementAnswer,
-        (*_CHANGE, *_NOT_OPEN, CurrencyMismatch, AmountExceedsCapturable),
-    ),
-    (
-        "refund",
-        RefundBody,
-        MovementAnswer,
-        (*_CHANGE, NotCaptured, AlreadyRefunded, CurrencyMismatch, AmountExceedsRefundable),
-    ),
-    ("void", VoidBody, MovementAnswer, (*_CHANGE, *_NOT_OPEN)),
-)
+    ]

@@ -1,67 +1,26 @@
-"""Routes that call their endpoint with the request and nothing else, and how they are documented.
-
-The framework's own injection and response validation cost more than the rest of a request;
-bodies are parsed by `read_json` and documented by the models named at each route.
-"""
+"""Routes whose endpoint takes the request and returns the response, and what none of them takes."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from payments_sandbox.api.problems import EDGE_PROBLEMS, Problem, status_of
-from payments_sandbox.domain.errors import SandboxError
+from payments_sandbox.api.problems import Problem
 
-REF = "#/components/schemas/{model}"
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
-ProblemKind = type[SandboxError] | str
-_EVERYWHERE = (
-    "malformed_request",
-    "misdirected_request",
-    "headers_too_large",
-    "internal_error",
-)
 
 
-class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request and returns the response."""
+class DirectRoute(Route):
+    """One operation of the API: one method of a path, under the name its documentation has."""
 
-    def get_route_handler(self) -> Endpoint:
-        """Return the endpoint as it is."""
-        return self.endpoint
-
-
-def documented(  # noqa: PLR0913 - a route says this much of itself
-    operation_id: str,
-    status: int,
-    answer: type[BaseModel],
-    problems: Sequence[ProblemKind],
-    *,
-    body: type[BaseModel] | None = None,
-    parameters: Sequence[dict[str, Any]] = (),
-) -> dict[str, Any]:
-    """Return a route's documentation: its name, answer, problems, body and parameters."""
-    extra: dict[str, Any] = {}
-    if body is not None:
-        schema = {"$ref": REF.format(model=body.__name__)}
-        content = {"application/json": {"schema": schema}}
-        extra["requestBody"] = {"required": True, "content": content}
-    if parameters:
-        extra["parameters"] = list(parameters)
-    responses: dict[int, dict[str, Any]] = {status: {"model": answer, "description": "Done"}}
-    return {
-        "operation_id": operation_id,
-        "summary": operation_id.replace("_", " ").capitalize(),
-        "status_code": status,
-        "responses": responses | _problems((*problems, *_EVERYWHERE)),
-        "openapi_extra": extra,
-    }
+    def __init__(self, method: str, path: str, endpoint: Endpoint, operation_id: str) -> None:
+        super().__init__(path, endpoint, methods=[method], name=operation_id)
+        self.method = method
+        self.methods = {method}  # without the HEAD that comes with a GET
 
 
 def unrouted(routes: Sequence[BaseRoute], scope: Scope, error: HTTPException) -> Problem:
@@ -78,18 +37,3 @@ def unrouted(routes: Sequence[BaseRoute], scope: Scope, error: HTTPException) ->
         return Problem(code, headers=error.headers)
     methods = {method for one in ours if one.path == first.path for method in one.methods or ()}
     return Problem("method_not_allowed", headers={"allow": ", ".join(sorted(methods))})
-
-
-def _problems(kinds: Sequence[ProblemKind]) -> dict[int, dict[str, Any]]:
-    """Return the documented problems by status, each with the codes it may carry."""
-    codes: dict[int, set[str]] = {}
-    for kind in kinds:
-        if isinstance(kind, str):
-            codes.setdefault(EDGE_PROBLEMS[kind][0], set()).add(kind)
-        else:
-            codes.setdefault(status_of(kind), set()).add(kind.code)
-    content = {"application/problem+json": {"schema": {"$ref": REF.format(model="ProblemAnswer")}}}
-    return {
-        status: {"description": ", ".join(sorted(names)), "content": content}
-        for status, names in sorted(codes.items())
-    }

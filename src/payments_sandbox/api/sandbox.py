@@ -1,6 +1,7 @@
 """The sandbox itself over HTTP: a merchant's settings, and whether the process serves."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,10 +10,8 @@ from payments_sandbox.api.answers import Json, json_response
 from payments_sandbox.api.bodies import SettingsBody
 from payments_sandbox.api.edge import merchant_of
 from payments_sandbox.api.json_body import read_json
-from payments_sandbox.api.models import HealthAnswer, SettingsAnswer
 from payments_sandbox.api.query import no_parameters
-from payments_sandbox.api.routing import DirectRoute, documented
-from payments_sandbox.domain.errors import LedgerUnavailable
+from payments_sandbox.api.routing import DirectRoute
 from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.services.merchants import Tenancy
 
@@ -43,27 +42,14 @@ class SandboxRoutes:
         return json_response(_settings_json(settings))
 
 
-def sandbox_router(tenancy: Tenancy) -> APIRouter:
-    """Return the routes and their documentation."""
-    routes = SandboxRoutes(tenancy)
-    router = APIRouter(tags=["sandbox"], route_class=DirectRoute)
-    router.add_api_route(
-        "/health",
-        routes.health,
-        **documented("health", 200, HealthAnswer, ["validation_failed", LedgerUnavailable]),
-    )
-    router.add_api_route(
-        "/sandbox/settings",
-        routes.settings,
-        **documented("read_settings", 200, SettingsAnswer, _KEYED),
-    )
-    router.add_api_route(
-        "/sandbox/settings",
-        routes.change_settings,
-        methods=["PATCH"],
-        **documented("change_settings", 200, SettingsAnswer, (*_KEYED, *_BODY), body=SettingsBody),
-    )
-    return router
+def sandbox_routes(tenancy: Tenancy) -> Sequence[DirectRoute]:
+    """Return the routes over these use cases."""
+    one = SandboxRoutes(tenancy)
+    return [
+        DirectRoute("GET", "/health", one.health, "health"),
+        DirectRoute("GET", "/sandbox/settings", one.settings, "read_settings"),
+        DirectRoute("PATCH", "/sandbox/settings", one.change_settings, "change_settings"),
+    ]
 
 
 def _settings_json(settings: Settings) -> Json:
@@ -72,7 +58,3 @@ def _settings_json(settings: Settings) -> Json:
         "test_cards_only": settings.test_cards_only,
         "retention_days": settings.retention_days,
     }
-
-
-_KEYED = ("unauthorized", "quota_exceeded", "validation_failed", LedgerUnavailable)
-_BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type")
