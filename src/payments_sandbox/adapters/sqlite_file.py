@@ -18,6 +18,7 @@ from payments_sandbox.adapters.secrets import (
 SQLITE_VERSION_MIN = (3, 37, 0)  # STRICT tables
 APPLICATION_ID = 0x50534258  # "PSBX", so that another program's database is refused
 BUSY_TIMEOUT_MS = 250
+CHECKPOINT_PAGES = 4_000  # about 16 MB; the fewer, the more often a page is written only once
 WAL_BYTES_KEPT = 64 * 1024 * 1024
 
 # What is set and must read back as given, or the ledger does not open.
@@ -76,6 +77,7 @@ def connect(path: Path, *, cache_kib: int = 2_000, read_only: bool = False) -> s
             )
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     return connection

@@ -1,5 +1,6 @@
 """Merchants and their hashed API keys, in the same SQLite file as the ledger."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -17,21 +18,20 @@ class SqliteMerchants:
         self._ledger = ledger
         self._known: dict[bytes, Merchant] = {}
         self._known_at = -1
+        self._asked = False
 
     async def merchant_by_key(self, api_key_hash: bytes) -> Merchant | None:
         """Return whose key this is, or None if it is unknown or revoked.
 
         What was read is remembered until anybody commits, this process or another, so a revoked
-        key ends at once.
+        key ends at once. Whether anybody did is asked once in each turn of the event loop.
         """
+        if not self._asked:
+            self._forget_what_changed()
+        known = self._known.get(api_key_hash)
+        if known is not None:
+            return known
         with self._ledger.reading() as reader:
-            (version,) = reader.execute("PRAGMA data_version").fetchone()
-            if version != self._known_at:
-                self._known.clear()
-                self._known_at = version
-            known = self._known.get(api_key_hash)
-            if known is not None:
-                return known
             row = reader.execute(
                 "SELECT m.merchant_id, m.settings FROM api_keys k JOIN merchants m"
                 " USING (merchant_id) WHERE k.api_key_hash = ? AND k.revoked_at IS NULL",
@@ -41,6 +41,18 @@ class SqliteMerchants:
             return None
         merchant = self._known[api_key_hash] = Merchant(row[0], decode_settings(row[1]))
         return merchant
+
+    def _forget_what_changed(self) -> None:
+        with self._ledger.reading() as reader:
+            (version,) = reader.execute("PRAGMA data_version").fetchone()
+        if version != self._known_at:
+            self._known.clear()
+            self._known_at = version
+        self._asked = True
+        asyncio.get_running_loop().call_soon(self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._asked = False
 
     async def change_settings(
         self, merchant_id: str, change: Callable[[Settings], Settings]

@@ -57,7 +57,9 @@ class Edge:
         self._router = Router(routes, redirect_slashes=False)
         self._tenancy = tenancy
         self._settings = settings
-        self._templates = {one.endpoint: one.path for one in routes if isinstance(one, Route)}
+        self._templates: dict[object, str] = {
+            one.endpoint: one.path for one in routes if isinstance(one, Route)
+        }
         # A fixed path needs no search through the routes.
         self._fixed: dict[tuple[str, str], Endpoint] = {
             (route.method, route.path): route.endpoint
