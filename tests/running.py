@@ -42,7 +42,7 @@ class Running:
     data: Path
     log: Path
 
-    def call(
+    def call(  # noqa: PLR0913 - a request has this many parts
         self,
         method: str,
         path: str,

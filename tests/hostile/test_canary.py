@@ -234,5 +234,5 @@ def test_a_line_of_the_access_log_names_no_content(remains: Remains) -> None:
     assert routes <= {
         "-", "/health", "/payments", "/payments/authorize", "/payments/capture",
         "/payments/refund", "/payments/void", "/payments/{auth_id}", "/sandbox/settings",
-        "/transactions/{transaction_id}",
+        "/transactions/{transaction_id}", "/docs", "/docs/start.js", "/openapi.json",
     }  # fmt: skip

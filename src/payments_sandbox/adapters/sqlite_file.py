@@ -18,7 +18,7 @@ from payments_sandbox.adapters.secrets import (
 SQLITE_VERSION_MIN = (3, 37, 0)  # STRICT tables
 APPLICATION_ID = 0x50534258  # "PSBX", so that another program's database is refused
 BUSY_TIMEOUT_MS = 250
-CHECKPOINT_PAGES = 4_000  # about 16 MB; the fewer, the more often a page is written only once
+CHECKPOINT_PAGES = 4_000  # about 16 MB: rarely, so that a page changed often is copied once
 WAL_BYTES_KEPT = 64 * 1024 * 1024
 
 # What is set and must read back as given, or the ledger does not open.

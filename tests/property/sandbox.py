@@ -1,0 +1,171 @@
+"""The real services on a real ledger, with every answer held against the model."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_file import open_ledger_file
+from payments_sandbox.domain.merchant import Merchant, Settings
+from payments_sandbox.domain.operations import Authorize, Operation
+from payments_sandbox.domain.payment import Payment, Status
+from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.payments import Outcome, Payments, Request
+from payments_sandbox.services.ports import PaymentFilter
+from tests.property.folding import assert_sound
+from tests.property.model import Expected, expected_of, fact_of
+from tests.unit.ledgers import fail_the_test
+from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
+
+KEY_LIFE = timedelta(hours=24)
+PROCESSES = 2
+MERCHANT, STRANGER = Merchant("acme", Settings()), Merchant("stranger", Settings())
+Result = TypeVar("Result")
+
+
+@dataclass
+class Sent:
+    """A request, its answer, and when its key is new again."""
+
+    operation: Authorize | Operation
+    request: Request
+    answer: Transaction
+    key_ends_at: datetime
+
+    @property
+    def auth_id(self) -> str:
+        """The payment it was about."""
+        return self.answer.payment_id
+
+
+class CheckedSandbox:
+    """Two processes' services on one ledger, and what each payment should be."""
+
+    def __init__(self, ledger_kind: type[SqliteLedger]) -> None:
+        self._folder = TemporaryDirectory()
+        self._runner = asyncio.Runner()
+        self.clock = ManualClock(pause_share=0)
+        path = Path(self._folder.name) / "ledger.db"
+        open_ledger_file(path)
+        self.ledger = ledger_kind(path, self.clock, fail_the_test)
+        self._processes = [
+            Payments(self.ledger, self.clock, SeededIds(seed), SECRETS) for seed in range(PROCESSES)
+        ]
+        self.expected: dict[str, Expected] = {}
+        self._keys = 0
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.run(self.ledger.close())
+        self._runner.close()
+        self._folder.cleanup()
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run it to its end."""
+        return self._runner.run(coroutine)
+
+    def new_request(self, operation: Authorize | Operation) -> Request:
+        """Return a request under a key of its own."""
+        self._keys += 1
+        return Request(MERCHANT, type(operation).__name__, f"key {self._keys}", repr(operation))
+
+    def ask(
+        self, asked: list[tuple[Authorize | Operation, Request]], first: int = 0
+    ) -> list[Outcome]:
+        """Send the requests at once, to the processes in turn, and return what they answer."""
+
+        async def all_at_once() -> list[Outcome]:
+            return await asyncio.gather(
+                *(
+                    self._one(operation, request, self._processes[process % PROCESSES])
+                    for process, (operation, request) in enumerate(asked, first)
+                )
+            )
+
+        return self.run(all_at_once())
+
+    @staticmethod
+    async def _one(
+        operation: Authorize | Operation, request: Request, process: Payments
+    ) -> Outcome:
+        if isinstance(operation, Authorize):
+            return await process.authorize(operation, request)
+        return await process.execute(operation, request)
+
+    def send(self, operation: Authorize | Operation, process: int) -> Sent:
+        """Send a new request, and check its answer."""
+        request = self.new_request(operation)
+        return self.send_anew(operation, request, process)
+
+    def send_anew(self, operation: Authorize | Operation, request: Request, process: int) -> Sent:
+        """Send a request whose key is not spent, and check its answer."""
+        (outcome,) = self.ask([(operation, request)], process)
+        assert not outcome.replayed
+        return self.note(operation, request, outcome.transaction)
+
+    def note(self, operation: Authorize | Operation, request: Request, answer: Transaction) -> Sent:
+        """Do in the model what was done, and compare."""
+        at, auth_id = self.clock.at, answer.payment_id
+        if isinstance(operation, Authorize):
+            assert auth_id not in self.expected
+            self.expected[auth_id] = expected_of(operation, auth_id, at)
+            foreseen = self.expected[auth_id].facts[0]
+        else:
+            foreseen = self.expected[auth_id].foresee(operation, at)
+        assert foreseen == fact_of(answer)
+        return Sent(operation, request, answer, at + KEY_LIFE)
+
+    async def check_read(self, auth_id: str) -> None:
+        """Read a payment, which records what is due, and compare."""
+        expected = self.expected[auth_id]
+        expected.fall_due(self.clock.at)
+        payment, transactions = await self._processes[0].history(MERCHANT, auth_id)
+        assert_sound(payment, transactions)
+        assert expected.status_at(self.clock.at) == payment.status
+        assert expected.facts == [fact_of(one) for one in transactions]
+
+    async def check_stored(self) -> None:
+        """Compare everything that is stored with the model, and with itself."""
+        for auth_id, expected in self.expected.items():
+            payment, transactions = await self.ledger.history(MERCHANT.merchant_id, auth_id)
+            assert_sound(payment, transactions)
+            assert expected.facts == [fact_of(one) for one in transactions]
+            assert payment == await self.ledger.payment(MERCHANT.merchant_id, auth_id)
+
+    async def check_lists(self) -> None:
+        """Compare what the lists show now with the model."""
+        newest_first = sorted(self.expected.values(), key=lambda one: one.auth_id, reverse=True)
+        everyone = await self._listed(PaymentFilter(), 2)
+        cards = {one.payment_id: one.card.card_id for one in everyone}
+        for status in Status:
+            wanted = [one for one in newest_first if one.status_at(self.clock.at) == status]
+            await self._check_list(wanted, PaymentFilter(status=status))
+        for name in {one.card for one in newest_first}:
+            wanted = [one for one in newest_first if one.card == name]
+            await self._check_list(wanted, PaymentFilter(card_id=cards.get(wanted[0].auth_id)))
+        for reference in {one.reference for one in newest_first} - {None}:
+            wanted = [one for one in newest_first if one.reference == reference]
+            await self._check_list(wanted, PaymentFilter(reference=reference))
+        assert [one.auth_id for one in newest_first] == [one.payment_id for one in everyone]
+        assert await self._listed(PaymentFilter(), 2, STRANGER) == []
+
+    async def _check_list(self, wanted: list[Expected], by: PaymentFilter) -> None:
+        assert [(one.auth_id, one.status_at(self.clock.at)) for one in wanted] == [
+            (one.payment_id, one.status) for one in await self._listed(by, 50)
+        ]
+
+    async def _listed(
+        self, by: PaymentFilter, limit: int, merchant: Merchant = MERCHANT
+    ) -> list[Payment]:
+        found: list[Payment] = []
+        before: str | None = None
+        while True:
+            page = await self._processes[0].list_payments(merchant, by, before=before, limit=limit)
+            found += page.payments
+            before = page.next_before
+            if before is None:
+                return found

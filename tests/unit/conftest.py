@@ -1,0 +1,36 @@
+"""A real ledger and the services on it, with time and identity in the test's hand."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from payments_sandbox.services.payments import Payments
+from tests.unit.ledgers import ContendedLedger, opened_at
+from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Return a clock that stands still until the test sets it."""
+    return ManualClock()
+
+
+@pytest.fixture
+def ids() -> SeededIds:
+    """Return ids that every run repeats."""
+    return SeededIds()
+
+
+@pytest_asyncio.fixture
+async def ledger(tmp_path: Path, clock: ManualClock) -> AsyncGenerator[ContendedLedger]:
+    """Yield an empty SQLite ledger that loses races when told to."""
+    async with opened_at(tmp_path, clock) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def payments(ledger: ContendedLedger, clock: ManualClock, ids: SeededIds) -> Payments:
+    """Return the use cases under test."""
+    return Payments(ledger, clock, ids, SECRETS)

@@ -1,0 +1,48 @@
+"""A SQLite ledger that can be told to lose races, and that counts what was asked of it."""
+
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_file import open_ledger_file
+from payments_sandbox.domain.payment import Payment
+from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.ports import Clock, IdempotencyKey, LostRace
+
+
+class ContendedLedger(SqliteLedger):
+    """The real ledger; its next `losses` appends lose their race before they are tried."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock, fail_the_test)
+        self.losses = 0
+        self.appends = 0
+
+    async def append(
+        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
+    ) -> None:
+        """Lose the race if told to, else append."""
+        self.appends += 1
+        if self.losses:
+            self.losses -= 1
+            raise LostRace
+        await super().append(payment, transactions, key)
+
+
+def fail_the_test(error: sqlite3.Error) -> None:
+    """Stand where the process would end: no flush to disk fails in a test."""
+    raise AssertionError from error
+
+
+@asynccontextmanager
+async def opened_at(folder: Path, clock: Clock) -> AsyncGenerator[ContendedLedger]:
+    """Open a ledger in the folder, and close it in the end."""
+    path = folder / "ledger.db"
+    open_ledger_file(path)
+    ledger = ContendedLedger(path, clock)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()

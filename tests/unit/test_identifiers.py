@@ -1,0 +1,100 @@
+"""Ids tell their payment, their number and their type, and junk tells nothing."""
+
+import pytest
+
+from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.identifiers import (
+    Place,
+    is_payment_id,
+    payment_id_of,
+    place_of,
+    transaction_id_of,
+)
+from payments_sandbox.domain.transaction import TransactionType
+from tests.unit.examples import AUTH_ID, CORE
+
+MOVEMENTS = [kind for kind in TransactionType if kind is not TransactionType.AUTHORIZATION]
+JUNK = [
+    "",
+    " ",
+    "auth_",
+    CORE,
+    AUTH_ID.upper(),
+    AUTH_ID + "\n",
+    " " + AUTH_ID,
+    AUTH_ID[:-1],
+    AUTH_ID + "0",
+    "cap_" + CORE,
+    *(f"auth_{CORE[:-1]}{letter}" for letter in "iloU*-\u0663é"),
+]
+JUNK_TRANSACTIONS = [
+    *JUNK,
+    f"{AUTH_ID}_1",
+    f"{AUTH_ID}_2",
+    *(
+        f"cap_{CORE}_{seq}"
+        for seq in ("", "0", "1", "02", "-2", "2.0", "10000", "\u0662", "2_", "2\n")
+    ),
+    f"cap_{CORE}__2",
+    f"pay_{CORE}_2",
+    f"ca_{CORE}_2",
+    f"capture_{CORE}_2",
+    f"CAP_{CORE}_2",
+    f"cap_{CORE[:-1]}_2",
+    f"cap_{CORE}0_2",
+]
+
+
+@pytest.mark.parametrize("kind", MOVEMENTS)
+@pytest.mark.parametrize("seq", [2, 9, 10, 99, 100, 999, 1000])
+def test_round_trip(kind: TransactionType, seq: int) -> None:
+    """A transaction's id leads back to its payment, its number and its type."""
+    expected = Place(AUTH_ID, seq, kind)
+
+    assert expected == place_of(transaction_id_of(AUTH_ID, seq, kind))
+
+
+def test_an_authorization_is_its_payment() -> None:
+    """The first transaction has the payment's own id."""
+    authorization = TransactionType.AUTHORIZATION
+    expected = "auth_" + CORE
+
+    assert expected == payment_id_of(CORE) == transaction_id_of(expected, 1, authorization)
+    assert Place(expected, 1, authorization) == place_of(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix"),
+    [
+        (TransactionType.CAPTURE, "cap"),
+        (TransactionType.REFUND, "ref"),
+        (TransactionType.VOID, "void"),
+        (TransactionType.EXPIRY, "exp"),
+    ],
+)
+def test_prefixes(kind: TransactionType, prefix: str) -> None:
+    """Each type has its prefix."""
+    expected = f"{prefix}_{CORE}_7"
+
+    assert expected == transaction_id_of(AUTH_ID, 7, kind)
+
+
+@pytest.mark.parametrize("text", JUNK)
+def test_junk_is_no_payment(text: str) -> None:
+    """Text of another form is not a payment's id."""
+    assert not is_payment_id(text)
+
+
+@pytest.mark.parametrize("text", JUNK_TRANSACTIONS)
+def test_junk_is_no_transaction(text: str) -> None:
+    """Text that cannot be an id of ours is not found, without a look-up."""
+    with pytest.raises(NotFound):
+        place_of(text)
+
+
+def test_ids_stand_in_the_order_of_their_cores() -> None:
+    """Ids sort as their cores do, so newest first needs no other column."""
+    cores = ["0" * 26, "0" * 25 + "1", CORE, "7" + "z" * 25]
+
+    assert sorted(cores) == cores
+    assert sorted(map(payment_id_of, cores)) == [payment_id_of(core) for core in cores]

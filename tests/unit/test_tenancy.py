@@ -1,0 +1,104 @@
+"""Merchants, their API keys and their settings."""
+
+import hashlib
+
+import pytest
+
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.merchant import AmountRule, ApiKey, Merchant, Settings
+from payments_sandbox.services.merchants import LOCAL_KEY, LOCAL_MERCHANT, Tenancy, hash_of
+from tests.unit.ledgers import ContendedLedger
+from tests.unit.stand_ins import ManualClock, SeededIds
+
+
+@pytest.fixture
+def tenancy(ledger: ContendedLedger, clock: ManualClock, ids: SeededIds) -> Tenancy:
+    """Return the use cases under test."""
+    return Tenancy(SqliteMerchants(ledger), clock, ids)
+
+
+def test_only_a_hash_is_kept() -> None:
+    """Of a key its SHA-256 is kept."""
+    assert hashlib.sha256(b"sk_test_local").digest() == hash_of("sk_test_local")
+
+
+async def test_a_new_key_works(tenancy: Tenancy, clock: ManualClock) -> None:
+    """A new key makes its merchant, with the settings everyone starts with."""
+    key, api_key = await tenancy.create_key("acme")
+
+    assert Merchant("acme", Settings()) == await tenancy.authenticate(api_key)
+    assert ApiKey(key.key_id, "acme", clock.at) == key
+    assert [key] == await tenancy.keys("acme")
+
+
+@pytest.mark.parametrize("api_key", ["", "sk_test_", "sk_test_locaL", "é", "sk_test_local "])
+async def test_an_unknown_key(tenancy: Tenancy, api_key: str) -> None:
+    """A key that is not known is nobody's."""
+    await tenancy.ensure_local_key()
+
+    assert await tenancy.authenticate(api_key) is None
+
+
+async def test_a_second_key_keeps_the_settings(tenancy: Tenancy) -> None:
+    """Another key for a merchant leaves its settings as they are."""
+    settings = Settings(AmountRule.CENTS, test_cards_only=True, retention_days=30)
+    _, first = await tenancy.create_key("acme")
+    merchant = await tenancy.authenticate(first)
+    assert merchant is not None
+
+    changed = await tenancy.change_settings(merchant, lambda _: settings)
+    _, second = await tenancy.create_key("acme")
+
+    expected = Merchant("acme", settings)
+    assert settings == changed
+    assert expected == await tenancy.authenticate(first) == await tenancy.authenticate(second)
+
+
+async def test_a_revoked_key(tenancy: Tenancy, clock: ManualClock) -> None:
+    """A revoked key ends at once; the others go on, and it stays on the list."""
+    gone, first = await tenancy.create_key("acme")
+    stays, second = await tenancy.create_key("acme")
+
+    await tenancy.revoke_key("acme", gone.key_id)
+
+    assert await tenancy.authenticate(first) is None
+    assert await tenancy.authenticate(second) is not None
+    assert [ApiKey(gone.key_id, "acme", clock.at, clock.at), stays] == await tenancy.keys("acme")
+
+
+async def test_only_ones_own_keys_are_revoked(tenancy: Tenancy) -> None:
+    """Another merchant's key is not found, and goes on."""
+    key, api_key = await tenancy.create_key("acme")
+
+    with pytest.raises(NotFound):
+        await tenancy.revoke_key("other", key.key_id)
+
+    assert await tenancy.authenticate(api_key) is not None
+
+
+async def test_the_local_key_is_there_once(tenancy: Tenancy) -> None:
+    """A new ledger has the well-known key, and every start finds it working."""
+    assert not await tenancy.local_key_works()
+    assert await tenancy.ensure_local_key()
+    assert await tenancy.ensure_local_key()
+    assert await tenancy.authenticate(LOCAL_KEY) == Merchant("default", Settings())
+    assert len(await tenancy.keys(LOCAL_MERCHANT)) == 1
+
+
+async def test_a_revoked_local_key_stays_revoked(tenancy: Tenancy) -> None:
+    """Who revokes the well-known key does not find it back at the next start."""
+    await tenancy.ensure_local_key()
+    (key,) = await tenancy.keys(LOCAL_MERCHANT)
+
+    await tenancy.revoke_key(LOCAL_MERCHANT, key.key_id)
+
+    assert not await tenancy.ensure_local_key()
+    assert await tenancy.authenticate(LOCAL_KEY) is None
+
+
+async def test_no_local_key_beside_another(tenancy: Tenancy) -> None:
+    """A default merchant that has a key of its own is not given the well-known one."""
+    await tenancy.create_key(LOCAL_MERCHANT)
+
+    assert not await tenancy.ensure_local_key()
