@@ -6,8 +6,10 @@ from collections import Counter
 import pytest
 
 from payments_sandbox.domain.operations import Capture
-from payments_sandbox.services.ports import KeySpent, Ledger, LostRace
+from payments_sandbox.domain.payment import Status, advance
+from payments_sandbox.services.ports import KeySpent, Ledger, LostRace, PaymentFilter
 from tests.contract.entries import ACME, auth_id, done, keep, key, listed, new, stored
+from tests.unit.examples import EXPIRY_AT
 
 RIVALS = 50
 ONE = Capture(auth_id(1), 1)
@@ -160,3 +162,19 @@ async def test_reads_follow_writes(ledger: Ledger) -> None:
         payment = await keep(ledger, done(payment, ONE))
 
         assert payment == await ledger.payment(ACME, payment.payment_id)
+
+
+async def test_a_list_is_one_moment(ledger: Ledger) -> None:
+    """A list read while payments change from one status to another misses none of them."""
+    payments = [await keep(ledger, new(number)) for number in range(RIVALS)]
+
+    async def expire() -> None:
+        for payment in payments:
+            await keep(ledger, advance(payment, EXPIRY_AT))
+
+    writing = asyncio.create_task(expire())
+    while not writing.done():
+        shown = await listed(ledger, PaymentFilter(status=Status.EXPIRED), at=EXPIRY_AT)
+        assert [one.payment_id for one in payments[::-1]] == [one.payment_id for one in shown]
+        await asyncio.sleep(0)
+    await writing

@@ -67,6 +67,18 @@ def open_ledger_file(path: Path) -> FileSecrets:
 def connect(path: Path, *, cache_kib: int = 2_000, read_only: bool = False) -> sqlite3.Connection:
     """Open a connection whose settings are verified; raise LedgerFileRefused or sqlite3.Error."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        _set_up(connection, path)
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+    except (sqlite3.Error, LedgerFileRefused):
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     for pragma, (wanted, expected) in _PRAGMAS.items():
         connection.execute(f"PRAGMA {pragma} = {wanted}")
         (got,) = connection.execute(f"PRAGMA {pragma}").fetchone()
@@ -75,12 +87,8 @@ def connect(path: Path, *, cache_kib: int = 2_000, read_only: bool = False) -> s
                 f"{path} cannot be a ledger: SQLite gives {pragma}={got}, not {expected}. "
                 "Use a local disk; network file systems do not support this."
             )
-    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    if read_only:
-        connection.execute("PRAGMA query_only = ON")
-    return connection
 
 
 @contextmanager
