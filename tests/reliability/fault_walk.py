@@ -29,7 +29,8 @@ FULL_DISK = Fault("pwrite64", "error=ENOSPC")
 KILLED_AT_WRITE = Fault("pwrite64", "signal=KILL")
 KILLED_AT_FLUSH = Fault("fdatasync", "signal=KILL")
 _EXIT_CODES = {FAILED_FLUSH: 70, KILLED_AT_WRITE: -9, KILLED_AT_FLUSH: -9}
-_END_DEADLINE_S = 10.0
+_END_DEADLINE_S = 5.0
+_FINDINGS_MAX = 10
 # SQLite copies the log into the database once it has so many pages; a flow adds about 20.
 _CHECKPOINT_PAGES = 1_000
 _BEFORE_CHECKPOINT_BYTES = (_CHECKPOINT_PAGES - 10) * (4096 + 24)
@@ -56,17 +57,17 @@ class Walk:
     def run(self, on_point: Callable[["Walk"], None]) -> "Walk":
         """Walk until the flow meets no fault, then count what is stored."""
         left: Flow | None = None
-        while not self.over:
+        while not self.over and len(self.findings) < _FINDINGS_MAX:
             with running(self.data, wrapper=TRACEABLE) as sandbox:
                 if left is not None:
                     self._finish(sandbox, left)
                     left = None
                 if self.to_checkpoint:
                     self._fill_log(sandbox)
-                while not self.over and left is None:
+                while left is None:
                     left = self._point(sandbox)
                     on_point(self)
-                    if self.restart_each:
+                    if self.over or self.findings or self.restart_each:
                         break
         self.findings += census(self.data, merged(self.journals))
         return self

@@ -194,6 +194,7 @@ async def test_a_stop_lets_a_request_finish(tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
             sandbox.process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(_await_closed, sandbox)
+            await asyncio.sleep(0.5)
             await connection.send(request[-5:])
             answer = await connection.answer()
         exit_code = await asyncio.to_thread(sandbox.process.wait, 20)

@@ -100,14 +100,19 @@ def held(path: Path) -> Generator[None]:
     except OSError as error:
         raise LedgerFileRefused(f"cannot open {path} as a ledger: {error}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, path)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise LedgerFileRefused(
             f"another sandbox serves {path}. Stop it, or choose another file with --data."
         ) from None
-    finally:
-        os.close(descriptor)
 
 
 def _create_private(path: Path) -> None:
