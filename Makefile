@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 .PHONY: help serve test check fix bench crash openapi docs lock clean
 
 help: ## List what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
 
 serve: $(VENV)/.serve ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST=]
 	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --data "$(DATA)" --rate-limit $(RATE_LIMIT)

@@ -53,9 +53,9 @@ The numbers that Stripe, Adyen and Braintree publish, with any future expiry and
 right length (four digits on Amex). A number outside this list is approved if it passes the Luhn
 check, unless the setting [test_cards_only](settings.md#test_cards_only) is on.
 
-What decides, first match first: `simulate` in the request; a card past its expiry (54); this list;
-the [amount rule](settings.md#amount_rule); approval. `simulation.rule` in the answer says which:
-`simulate`, `card_expired`, `test_card`, `amount_rule` or `approve`.
+What decides, first match first: `simulate` in the request; a card past its expiry (54); a card of
+this list that declines; the [amount rule](settings.md#amount_rule); approval. `simulation.rule` in
+the answer says which: `simulate`, `card_expired`, `test_card`, `amount_rule` or `approve`.
 
 CVC results (`cvc_result`): M match, N no match, P not processed because none was sent. Address
 results (`avs_result`, only from cards that set one): A street only, Z postal code only, N neither,

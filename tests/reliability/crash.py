@@ -27,6 +27,7 @@ KILL_WITHIN_S = 0.3
 class Result:
     """What some rounds found."""
 
+    kills: int = 0
     acknowledged: int = 0
     in_doubt: int = 0
     took_effect: int = 0
@@ -35,15 +36,21 @@ class Result:
 
 
 def crash(data: Path, rounds: int, seed: int, on_round: Callable[[Result], None]) -> Result:
-    """Load, kill and check `rounds` times; a round is checked where the next one begins."""
+    """Load, kill and check `rounds` times; a round is checked where the next one begins.
+
+    Stop at the first loss: the ledger is then as it was found.
+    """
     chance = random.Random(seed)  # noqa: S311 - a seeded load
     result, before = Result(), Journal()
     journals: list[Journal] = []
     for number in range(rounds):
         with running(data) as sandbox:
             _check(sandbox, before, result)
+            if result.findings:
+                return result
             before = _load_and_kill(sandbox, f"{seed}-{number}", chance.uniform(0, KILL_WITHIN_S))
         journals.append(before)
+        result.kills += 1
         on_round(result)
     with running(data) as sandbox:
         _check(sandbox, before, result)
@@ -89,7 +96,7 @@ def _shown(data: Path, rounds: int, seed: int, console: Console) -> Result:
     for finding in result.findings:
         console.print(f"[red]{finding.loss}[/]: {finding.subject}", highlight=False)
     console.print(
-        f"{rounds} kills, seed {seed}: {result.acknowledged} requests acknowledged, "
+        f"{result.kills} kills, seed {seed}: {result.acknowledged} requests acknowledged, "
         f"[bold]{len(result.findings)} losses[/]; {result.in_doubt} in doubt, of which "
         f"{result.took_effect} had taken effect; {time.monotonic() - started:.0f} s",
         highlight=False,

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.reliability.checker import Finding, Loss, census, check
+from tests.reliability.checker import FINDINGS_MAX, Finding, Loss, census, check
 from tests.reliability.flow import Flow
 from tests.reliability.injection import TRACEABLE, Fault, injected, why_not
 from tests.reliability.load import Journal, merged
@@ -30,7 +30,6 @@ KILLED_AT_WRITE = Fault("pwrite64", "signal=KILL")
 KILLED_AT_FLUSH = Fault("fdatasync", "signal=KILL")
 _EXIT_CODES = {FAILED_FLUSH: 70, KILLED_AT_WRITE: -9, KILLED_AT_FLUSH: -9}
 _END_DEADLINE_S = 5.0
-_FINDINGS_MAX = 10
 # SQLite copies the log into the database once it has so many pages; a flow adds about 20.
 _CHECKPOINT_PAGES = 1_000
 _BEFORE_CHECKPOINT_BYTES = (_CHECKPOINT_PAGES - 10) * (4096 + 24)
@@ -57,7 +56,7 @@ class Walk:
     def run(self, on_point: Callable[["Walk"], None]) -> "Walk":
         """Walk until the flow meets no fault, then count what is stored."""
         left: Flow | None = None
-        while not self.over and len(self.findings) < _FINDINGS_MAX:
+        while not self.over and len(self.findings) < FINDINGS_MAX:
             with running(self.data, wrapper=TRACEABLE) as sandbox:
                 if left is not None:
                     self._finish(sandbox, left)

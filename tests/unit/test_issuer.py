@@ -39,6 +39,11 @@ OFF, CENTS = AmountRule.OFF, AmountRule.CENTS
         (
             replace(QUESTION, amount=1005),
             CENTS,
+            ("05", Simulation("amount_rule", "amount")),
+        ),
+        (
+            replace(QUESTION, amount=1000),
+            CENTS,
             ("00", Simulation("test_card", "card.number")),
         ),
         (
@@ -52,10 +57,18 @@ OFF, CENTS = AmountRule.OFF, AmountRule.CENTS
             ("00", Simulation("approve", "default")),
         ),
     ],
-    ids=["simulate", "card_expired", "test_card", "approving test_card", "amount_rule", "approve"],
+    ids=[
+        "simulate",
+        "card_expired",
+        "declining test_card",
+        "amount_rule on an approving test_card",
+        "approving test_card",
+        "amount_rule",
+        "approve",
+    ],
 )
 def test_precedence(question: Question, rule: AmountRule, expected: tuple[str, Simulation]) -> None:
-    """The first rule that fires decides: simulate, expired, test card, amount, approve."""
+    """The first rule that fires decides: simulate, expired, declining card, amount, card."""
     decision = decide(question, rule, NOW)
 
     assert expected == (decision.response_code, decision.simulation)

@@ -7,6 +7,7 @@ as a refusal may rest on a row of the same batch.
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from payments_sandbox.domain.errors import LedgerUnavailable
 Result = TypeVar("Result")
 Write = Callable[[sqlite3.Connection], Result]
 
+_log = logging.getLogger(__name__)
 BATCH_MAX = 256
 # After one of these nobody knows what is on disk (fsync reports an error only once), so the
 # process must end and recover from the log.
@@ -70,6 +72,7 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
+        self._failing = False
 
     async def run(self, write: Write[Result]) -> Result:
         """Run the write in the next batch; return or raise once that batch is on disk.
@@ -114,8 +117,15 @@ class GroupCommit:
             await loop.run_in_executor(self._thread, self._connection.execute, "COMMIT")
         except sqlite3.Error as error:
             self._fail(batch, error)
+        else:
+            self._recovered()
         for waiter in batch:
             waiter.answer()
+
+    def _recovered(self) -> None:
+        if self._failing:
+            _log.warning("the ledger can be written again")
+            self._failing = False
 
     def _begin(self) -> None:
         if self._connection.in_transaction:
@@ -124,6 +134,9 @@ class GroupCommit:
 
     def _fail(self, batch: list[_Waiter], error: sqlite3.Error) -> None:
         """Let nothing of the batch be stored, and everybody in it know."""
+        if not self._failing:
+            _log.warning("the ledger cannot be written: %s; answering 503 until it can", error)
+            self._failing = True
         for waiter in batch:
             waiter.error = LedgerUnavailable()
             waiter.error.__cause__ = error

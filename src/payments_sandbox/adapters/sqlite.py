@@ -100,7 +100,7 @@ class SqliteLedger:
         """Return payments whose ids are below `before`, newest first; see the port."""
         found: list[Payment] = []
         scanned, last = 0, None
-        with self.reading() as reader:
+        with self.reading() as reader, _snapshot(reader):
             now_ms = _ms(self._clock.now())
             for row in walk(reader, merchant_id, wanted, before):
                 scanned, last = scanned + 1, row.payment_id

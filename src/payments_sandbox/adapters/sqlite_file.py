@@ -51,6 +51,7 @@ def open_ledger_file(path: Path) -> FileSecrets:
         raise LedgerFileRefused(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _check_not_moved(path)
         _create_private(path)
         _check_owner(path)
         connection = connect(path)
@@ -118,6 +119,16 @@ def _lock(descriptor: int, path: Path) -> None:
 def _create_private(path: Path) -> None:
     """Create the file for its owner only; SQLite gives its companions the same mode."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _check_not_moved(path: Path) -> None:
+    """Refuse to begin anew beside the log of a ledger that is gone: SQLite would delete it."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and not path.exists():
+        raise LedgerFileRefused(
+            f"{path} is gone but {log.name} is there: it was moved while it was served. "
+            f"Put it back, or delete {log.name} to begin anew."
+        )
 
 
 def _check_owner(path: Path) -> None:

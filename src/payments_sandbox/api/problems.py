@@ -38,7 +38,10 @@ STATUSES: dict[type[SandboxError], int] = {
 
 # What the edge itself may answer: code -> (status, what is wrong and the remedy).
 EDGE_PROBLEMS: dict[str, tuple[int, str]] = {
-    "malformed_request": (400, "The request's headers contradict each other or repeat."),
+    "malformed_request": (
+        400,
+        "The request is not HTTP/1.1, or its headers contradict each other or repeat.",
+    ),
     "malformed_json": (400, "The body is not one UTF-8 JSON value with unique names."),
     "idempotency_key_missing": (400, "Send X-Idempotency-Key with a new value for each request."),
     "idempotency_key_invalid": (

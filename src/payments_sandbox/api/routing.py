@@ -34,6 +34,7 @@ def unrouted(routes: Sequence[BaseRoute], scope: Scope, error: HTTPException) ->
     if first is None:
         # The files of the reference page name their own methods.
         code = "method_not_allowed" if error.status_code == 405 else "not_found"  # noqa: PLR2004
-        return Problem(code, headers=error.headers)
+        detail = None if code == "method_not_allowed" else "There is no such path; see /docs."
+        return Problem(code, detail=detail, headers=error.headers)
     methods = {method for one in ours if one.path == first.path for method in one.methods or ()}
     return Problem("method_not_allowed", headers={"allow": ", ".join(sorted(methods))})

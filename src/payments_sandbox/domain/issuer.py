@@ -1,7 +1,8 @@
 """The issuer: decides the outcome of an authorization, and names the rule that decided.
 
 Precedence: what the request simulates, then a card past its expiry, then a published test
-card, then the amount rule (a setting), then approval.
+card that declines, then the amount rule (a setting), then a test card that approves, then
+approval.
 """
 
 from dataclasses import dataclass
@@ -61,10 +62,12 @@ def decide(question: Question, amount_rule: AmountRule, at: datetime) -> Decisio
         simulation = Simulation("simulate", "simulate.response_code")
     elif question.card.expired(at):
         code, simulation = EXPIRED_CARD, Simulation("card_expired", "card.exp_year")
-    elif published is not None:
+    elif published is not None and published.response_code != APPROVED:
         code, simulation = published.response_code, Simulation("test_card", "card.number")
     elif amount_rule is AmountRule.CENTS and (cents := _cents_code(question.amount)):
         code, simulation = cents, Simulation("amount_rule", "amount")
+    elif published is not None:
+        code, simulation = APPROVED, Simulation("test_card", "card.number")
     else:
         code, simulation = APPROVED, Simulation("approve", "default")
     return _answer(question, published, code, simulation)

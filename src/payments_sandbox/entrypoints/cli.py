@@ -105,7 +105,7 @@ def serve(  # noqa: PLR0913 - one argument for each option
     from payments_sandbox.entrypoints import banner, local  # noqa: PLC0415 - slow to import
 
     options = local.ServeOptions(
-        host, port, data, _rate_limit(rate_limit), tuple(allow_host or ()), access_log
+        host, port, data.resolve(), _rate_limit(rate_limit), tuple(allow_host or ()), access_log
     )
     try:
         local.run(options, lambda serving: banner.show(serving, _out))
@@ -118,7 +118,9 @@ def create_key(merchant: Merchant, data: Data = _DATA) -> None:
     """Make an API key, and the merchant if it is new. The key is shown this once."""
     if _MERCHANT_NAME.fullmatch(merchant) is None:
         _refuse("a merchant's name is 1 to 64 printable ASCII characters without spaces")
-    key, api_key = _with_tenancy(data, lambda tenancy: tenancy.create_key(merchant))
+    key, api_key = _with_tenancy(
+        data, lambda tenancy: tenancy.create_key(merchant), may_create=True
+    )
     _err.print(f"Key [bold]{key.key_id}[/] for merchant [bold]{merchant}[/], shown only now:")
     _out.print(api_key, markup=False, highlight=False, soft_wrap=True)
 
@@ -193,12 +195,18 @@ def _rate_limit(text: str) -> int | None:
     raise typer.BadParameter("a number of requests a minute from 1 to 999999, or: off")
 
 
-def _with_tenancy(data: Path, use: Callable[[Tenancy], Awaitable[Result]]) -> Result:
+def _with_tenancy(
+    data: Path, use: Callable[[Tenancy], Awaitable[Result]], *, may_create: bool = False
+) -> Result:
     """Run one use case on the ledger; a sandbox may be serving it meanwhile."""
+    if not (data.exists() or may_create):
+        _refuse(f"there is no ledger at {data}. Name it with --data.")
     from payments_sandbox.entrypoints.wiring import open_sandbox  # noqa: PLC0415 - as above
 
+    ledger = data.resolve()
+
     async def run() -> Result:
-        sandbox = open_sandbox(data)
+        sandbox = open_sandbox(ledger)
         try:
             return await use(sandbox.tenancy)
         finally:

@@ -6,8 +6,8 @@ import ipaddress
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -21,12 +21,13 @@ from payments_sandbox.api.edge import EdgeSettings
 from payments_sandbox.api.rate_limit import RateLimit
 from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.entrypoints.http_protocol import BoundedHttp
-from payments_sandbox.entrypoints.wiring import Sandbox, open_sandbox
+from payments_sandbox.entrypoints.wiring import Sandbox, end_process, open_sandbox
 
 DRAIN_S = 10
 KEEP_ALIVE_S = 30
 PURGE_EVERY_S = 600.0
 PURGE_PAUSE_S = 0.1
+WATCH_EVERY_S = 1.0
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _log = logging.getLogger(__name__)
 
@@ -76,32 +77,30 @@ def is_loopback(host: str) -> bool:
 async def _serve(options: ServeOptions, announce: Callable[[Serving], None]) -> None:
     sandbox = open_sandbox(options.data)
     try:
-        local_key = await _local_key(sandbox, options.host)
+        local_key = await _local_key(sandbox, options.host, options.data)
         listener = _listen(options)
         server = _Server(_config(sandbox, options))
         base_url = _base_url(options.host, listener)
         gc.freeze()  # what start-up made stays: the collector need not look at it again
         gc.set_threshold(50_000, 50, 50)
         gc.enable()
-        purging = asyncio.create_task(_purge(sandbox.ledger))
-        with _stopped_by_signals(server):
-            announce(Serving(base_url, options.data, local_key, options.rate_limit))
-            await server.serve(sockets=[listener])
-        purging.cancel()
-        with suppress(asyncio.CancelledError):
-            await purging
+        async with _meanwhile(_purge(sandbox.ledger), _watch(options.data)):
+            with _stopped_by_signals(server):
+                announce(Serving(base_url, options.data, local_key, options.rate_limit))
+                await server.serve(sockets=[listener])
     finally:
         await sandbox.ledger.close()
 
 
-async def _local_key(sandbox: Sandbox, host: str) -> bool:
+async def _local_key(sandbox: Sandbox, host: str, data: Path) -> bool:
     """Return whether the well-known key works; it may only where nobody else can reach it."""
     if is_loopback(host):
         return await sandbox.tenancy.ensure_local_key()
     if await sandbox.tenancy.local_key_works():
         raise ServeRefused(
             f"the API key sk_test_local is known to everybody, so it may not be served on {host}. "
-            "Revoke it first (payments-sandbox keys revoke default local), or keep to 127.0.0.1."
+            f"Revoke it first (payments-sandbox keys revoke default local --data {data}), "
+            "or keep to 127.0.0.1."
         )
     return False
 
@@ -169,6 +168,34 @@ def _listen(options: ServeOptions) -> socket.socket:
 def _base_url(host: str, listener: socket.socket) -> str:
     port = listener.getsockname()[1]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def _meanwhile(*work: Coroutine[None, None, None]) -> AsyncGenerator[None]:
+    """Run the work beside the block, and end it with the block."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watch(data: Path) -> None:
+    """End the process when its ledger is deleted or moved: nothing it answers would be kept."""
+    served = _inode(data)
+    while _inode(data) == served:  # noqa: ASYNC110 - a file has no event
+        await asyncio.sleep(WATCH_EVERY_S)
+    end_process(f"{data} was deleted or moved while it was served; ending")
+
+
+def _inode(path: Path) -> int | None:
+    """Return which file is at the path, or None."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 async def _purge(ledger: SqliteLedger) -> None:

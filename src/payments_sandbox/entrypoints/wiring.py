@@ -4,7 +4,7 @@ import logging
 import os
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from payments_sandbox.adapters.clock import RandomIds, SystemClock
 from payments_sandbox.adapters.sqlite import SqliteLedger
@@ -13,7 +13,7 @@ from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Payments
 
-EXIT_FLUSH_FAILED = 70
+EXIT_LEDGER_LOST = 70
 _log = logging.getLogger(__name__)
 
 
@@ -29,13 +29,18 @@ def open_sandbox(path: Path) -> Sandbox:
     """Open the ledger at `path`, made new if need be; raise LedgerFileRefused."""
     secrets = open_ledger_file(path)
     clock, ids = SystemClock(), RandomIds()
-    ledger = SqliteLedger(path, clock, _end_process)
+    ledger = SqliteLedger(path, clock, _flush_failed)
     tenancy = Tenancy(SqliteMerchants(ledger), clock, ids)
     return Sandbox(Payments(ledger, clock, ids, secrets), tenancy, ledger)
 
 
-def _end_process(error: sqlite3.Error) -> None:
-    """End at once: after a failed flush only a restart can tell what is on disk."""
-    _log.critical("flushing to disk failed (%s); ending to recover at the next start", error)
+def end_process(why: str) -> NoReturn:
+    """End at once, without another word to anybody; the next start recovers."""
+    _log.critical(why)
     logging.shutdown()
-    os._exit(EXIT_FLUSH_FAILED)
+    os._exit(EXIT_LEDGER_LOST)
+
+
+def _flush_failed(error: sqlite3.Error) -> None:
+    """After a failed flush only a restart can tell what is on disk."""
+    end_process(f"flushing to disk failed ({error}); ending to recover at the next start")
