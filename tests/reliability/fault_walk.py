@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
+from payments_sandbox.adapters.sqlite_file import CHECKPOINT_PAGES
+from payments_sandbox.domain.payment import TRANSACTIONS_MAX
 from tests.reliability.checker import FINDINGS_MAX, Finding, Loss, census, check
 from tests.reliability.flow import Flow
 from tests.reliability.injection import TRACEABLE, Fault, injected, why_not
-from tests.reliability.load import Journal, merged
+from tests.reliability.load import Journal, Sent, authorization, merged
 from tests.running import Running, running
 
 FAILED_WRITE = Fault("pwrite64", "error=EIO")
@@ -28,11 +31,18 @@ FAILED_READ = Fault("pread64", "error=EIO")
 FULL_DISK = Fault("pwrite64", "error=ENOSPC")
 KILLED_AT_WRITE = Fault("pwrite64", "signal=KILL")
 KILLED_AT_FLUSH = Fault("fdatasync", "signal=KILL")
+KINDS = (
+    ("disk is full (ENOSPC)", FULL_DISK),
+    ("read fails (EIO)", FAILED_READ),
+    ("write fails (EIO)", FAILED_WRITE),
+    ("killed at a write", KILLED_AT_WRITE),
+    ("flush fails (EIO)", FAILED_FLUSH),
+    ("killed at a flush", KILLED_AT_FLUSH),
+)
 _EXIT_CODES = {FAILED_FLUSH: 70, KILLED_AT_WRITE: -9, KILLED_AT_FLUSH: -9}
 _END_DEADLINE_S = 5.0
 # SQLite copies the log into the database once it has so many pages; a flow adds about 20.
-_CHECKPOINT_PAGES = 1_000
-_BEFORE_CHECKPOINT_BYTES = (_CHECKPOINT_PAGES - 10) * (4096 + 24)
+_BEFORE_CHECKPOINT_BYTES = (CHECKPOINT_PAGES - 14) * (4096 + 24)
 
 
 @dataclass
@@ -44,6 +54,7 @@ class Walk:
     restart_each: bool = True
     to_checkpoint: bool = False
     """Whether to fill the log first, so that the flow's writes go on into the database."""
+    points_max: int | None = None
     points: int = 0
     ended: int = 0
     """How many of them ended the process."""
@@ -56,11 +67,13 @@ class Walk:
     def run(self, on_point: Callable[["Walk"], None]) -> "Walk":
         """Walk until the flow meets no fault, then count what is stored."""
         left: Flow | None = None
-        while not self.over and len(self.findings) < FINDINGS_MAX:
+        while left is not None or not self._at_end():
             with running(self.data, wrapper=TRACEABLE) as sandbox:
                 if left is not None:
                     self._finish(sandbox, left)
                     left = None
+                if self._at_end():
+                    break
                 if self.to_checkpoint:
                     self._fill_log(sandbox)
                 while left is None:
@@ -70,6 +83,10 @@ class Walk:
                         break
         self.findings += census(self.data, merged(self.journals))
         return self
+
+    def _at_end(self) -> bool:
+        enough = self.points == self.points_max or len(self.findings) >= FINDINGS_MAX
+        return self.over or enough
 
     def _point(self, sandbox: Running) -> Flow | None:
         """Go through one flow with the next call made to fail; return it if the process ended."""
@@ -107,32 +124,56 @@ class Walk:
             self.findings.append(Finding(Loss.UNEXPECTED, what))
 
     def _fill_log(self, sandbox: Running) -> None:
-        """Write one page again and again, so that each point has as much to copy as the last."""
+        """Let one payment refuse voids until the log is nearly full."""
         log = self.data.with_name(self.data.name + "-wal")
-        for number in range(_CHECKPOINT_PAGES):
-            if log.exists() and log.stat().st_size >= _BEFORE_CHECKPOINT_BYTES:
+        journal = Journal()
+        self.journals.append(journal)
+        declined = authorization("declined", simulate={"response_code": "05"})
+        journal.note(declined, declined.to(sandbox))
+        void = {"auth_id": journal.acknowledged[0].auth_id}
+        for number in range(TRANSACTIONS_MAX - 1):
+            if log.stat().st_size >= _BEFORE_CHECKPOINT_BYTES:
                 return
-            sandbox.call("PATCH", "/sandbox/settings", {"test_cards_only": number % 2 == 0})
+            sent = Sent(f"fill-{number}", "/payments/void", void)
+            journal.note(sent, sent.to(sandbox))
         raise AssertionError("the log did not grow")
 
 
-def _walks(folder: Path) -> list[tuple[str, Walk]]:
-    kinds = {
-        "write fails (EIO)": (FAILED_WRITE, False),
-        "disk is full (ENOSPC)": (FULL_DISK, False),
-        "read fails (EIO)": (FAILED_READ, False),
-        "killed at a write": (KILLED_AT_WRITE, False),
-        "flush fails (EIO)": (FAILED_FLUSH, False),
-        "killed at a flush": (KILLED_AT_FLUSH, False),
-        "write fails, to a checkpoint": (FAILED_WRITE, True),
-        "killed at a write, to a checkpoint": (KILLED_AT_WRITE, True),
-        "flush fails, to a checkpoint": (FAILED_FLUSH, True),
-        "killed at a flush, to a checkpoint": (KILLED_AT_FLUSH, True),
-    }
-    return [
-        (name, Walk(folder / f"{number}.db", kind, to_checkpoint=to_checkpoint))
-        for number, (name, (kind, to_checkpoint)) in enumerate(kinds.items())
-    ]
+def walk_one_ledger(folder: Path, kind: Fault, on_point: Callable[[Walk], None]) -> Walk:
+    """Walk on one ledger, on a sandbox started anew for each call."""
+    return Walk(folder / f"{kind.call}-{kind.instead}.db", kind).run(on_point)
+
+
+def walk_to_checkpoint(folder: Path, kind: Fault, on_point: Callable[[Walk], None]) -> Walk:
+    """Walk on a new ledger for each call, so that each has as much to copy."""
+    total = Walk(folder, kind)
+    while not total.over and not total.findings:
+        data = folder / f"{kind.call}-{kind.instead}-{total.points}.db"
+        walk = Walk(data, kind, points=total.points, points_max=total.points + 1)
+        walk.to_checkpoint = True
+        walk.run(on_point)
+        total.points, total.over = walk.points, walk.over
+        total.ended += walk.ended
+        total.refused += walk.refused
+        total.findings += walk.findings
+    return total
+
+
+def _walk_all(folder: Path, table: Table, status: Status) -> list[Finding]:
+    """Walk every kind of fault, each a row of the table."""
+    findings: list[Finding] = []
+    walks = [(name, walk_one_ledger, kind) for name, kind in KINDS]
+    walks += [(f"{name}, to a checkpoint", walk_to_checkpoint, kind) for name, kind in KINDS[-4:]]
+    for name, walk_through, kind in walks:
+        started = time.monotonic()
+        walk = walk_through(
+            folder, kind, lambda walk, name=name: status.update(f"{name}: call {walk.points}")
+        )
+        numbers = (walk.points, walk.refused, walk.ended, len(walk.findings))
+        seconds = f"{time.monotonic() - started:.0f}"
+        table.add_row(name, *(f"{number}" for number in numbers), seconds)
+        findings += walk.findings
+    return findings
 
 
 def main() -> int:
@@ -144,15 +185,8 @@ def main() -> int:
         return 1
     folder = Path(tempfile.mkdtemp(prefix="payments-sandbox-walk-"))
     table = Table("fault", "calls", "503 answers", "process ended", "losses", "seconds")
-    findings: list[Finding] = []
     with console.status("") as status:
-        for name, walk in _walks(folder):
-            started = time.monotonic()
-            walk.run(lambda walk, name=name: status.update(f"{name}: call {walk.points}"))
-            numbers = (walk.points, walk.refused, walk.ended, len(walk.findings))
-            seconds = f"{time.monotonic() - started:.0f}"
-            table.add_row(name, *(f"{number}" for number in numbers), seconds)
-            findings += walk.findings
+        findings = _walk_all(folder, table, status)
     console.print(table)
     for finding in findings:
         console.print(f"[red]{finding.loss}[/]: {finding.subject}", highlight=False)

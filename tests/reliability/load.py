@@ -99,9 +99,9 @@ def start_clients(sandbox: Running, seed: str, journal: Journal) -> list[Thread]
     return clients
 
 
-def authorization(key: str) -> Sent:
+def authorization(key: str, **changes: object) -> Sent:
     """Return an authorization that can be found by its key, as its reference."""
-    return Sent(key, "/payments/authorize", AUTHORIZE | {"reference": key})
+    return Sent(key, "/payments/authorize", AUTHORIZE | {"reference": key} | changes)
 
 
 def _work(port: int, name: str, journal: Journal, shared: list[str]) -> None:

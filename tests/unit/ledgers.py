@@ -1,4 +1,4 @@
-"""A SQLite ledger that can be told to lose races, and that counts what was asked of it."""
+"""A SQLite ledger that can be told to lose races, and that notes what was asked of it."""
 
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
@@ -19,12 +19,14 @@ class ContendedLedger(SqliteLedger):
         super().__init__(path, clock, fail_the_test)
         self.losses = 0
         self.appends = 0
+        self.keys: list[IdempotencyKey | None] = []
 
     async def append(
         self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
     ) -> None:
         """Lose the race if told to, else append."""
         self.appends += 1
+        self.keys.append(key)
         if self.losses:
             self.losses -= 1
             raise LostRace

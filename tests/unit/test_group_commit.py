@@ -163,6 +163,23 @@ async def test_a_failed_commit(
     assert not flush_failures
 
 
+async def test_an_outage_is_logged_once(
+    writer: GroupCommit, disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many writes an outage fails, its beginning and its end are logged, once each."""
+    for number in range(3):
+        disk.failure = failure_of(sqlite3.SQLITE_FULL)
+        with pytest.raises(LedgerUnavailable):
+            await writer.run(put(number))
+    await writer.run(put(8))
+    await writer.run(put(9))
+    expected = ["the ledger cannot be written", "the ledger can be written"]
+
+    assert expected == [
+        message[: len(begin)] for message, begin in zip(caplog.messages, expected, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC])
 async def test_a_failed_flush_is_reported(
     writer: GroupCommit, disk: Disk, flush_failures: list[sqlite3.Error], code: int

@@ -200,6 +200,19 @@ async def test_a_full_payment_still_replays(payments: Payments, ledger: Contende
         await payments.execute(Capture(auth_id), request("capture", body="b"))
 
 
+async def test_what_the_ledger_is_given_of_a_key(
+    payments: Payments, ledger: ContendedLedger
+) -> None:
+    """A ledger is given two hashes of 16 bytes and a life, never the key or the body."""
+    await payments.authorize(AUTHORIZE, request("authorize", "a-key", "a-body"))
+
+    (key,) = ledger.keys
+    assert key is not None
+    assert len(key.scope_hash) == len(key.fingerprint) == 16
+    assert (key.spent_at, key.expires_at) == (NOW, NOW + DAY)
+    assert key.scope_hash != key.fingerprint
+
+
 async def test_a_request_prints_neither_key_nor_body() -> None:
     """Keys and bodies stay out of what a log or a traceback would show."""
     text = repr(request("authorize", "a-secret-key", "a-secret-body"))
