@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 from tests.api.harness import Api
-from tests.running import AUTHORIZE
+from tests.running import AUTHORIZE, CARD
 
 
 async def test_a_replay_has_the_same_bytes(api: Api) -> None:
@@ -104,3 +104,15 @@ async def test_a_full_payment_still_replays(api: Api) -> None:
     assert {one.status_code for one in captures} == {201}
     assert (over.status_code, over.json()["code"]) == (409, "payment_full")
     assert last.content == captures[99].content
+
+
+async def test_an_answer_replays_under_stricter_settings(api: Api) -> None:
+    """What was answered before test_cards_only was switched on still replays."""
+    body = AUTHORIZE | {"card": CARD | {"number": "4539578763621486"}}
+    first = await api.post("authorize", body, "k1")
+    await api.client.patch("/sandbox/settings", json={"test_cards_only": True})
+    again = await api.post("authorize", body, "k1")
+    new = await api.post("authorize", body, "k2")
+
+    assert again.content == first.content
+    assert (new.status_code, new.json()["param"]) == (422, "card.number")

@@ -154,3 +154,9 @@ async def test_many_at_once(merchants: Merchants) -> None:
     await asyncio.gather(*(add(merchants, name) for name in names))
 
     assert names == [one.key_id for one in await merchants.keys(ACME)]
+
+
+async def test_settings_of_nobody(merchants: Merchants) -> None:
+    """An unknown merchant has no settings to change."""
+    with pytest.raises(NotFound):
+        await merchants.change_settings("nobody", lambda settings: settings)

@@ -1,4 +1,7 @@
-"""Payments and transactions as bytes in a ledger and back."""
+"""Payments and transactions as bytes in a ledger and back.
+
+What has its default value is left out, so a default may never change: old records would.
+"""
 
 from pydantic import TypeAdapter
 

@@ -57,13 +57,15 @@ class SqliteMerchants:
     async def change_settings(
         self, merchant_id: str, change: Callable[[Settings], Settings]
     ) -> Settings:
-        """Replace the settings by what `change` makes of those that are there; return them."""
+        """Replace the settings by what `change` makes of them; return them; raise NotFound."""
 
         def write(connection: sqlite3.Connection) -> Settings:
-            (body,) = connection.execute(
+            row = connection.execute(
                 "SELECT settings FROM merchants WHERE merchant_id = ?", (merchant_id,)
             ).fetchone()
-            settings = change(decode_settings(body))
+            if row is None:
+                raise NotFound
+            settings = change(decode_settings(row[0]))
             connection.execute(
                 "UPDATE merchants SET settings = ? WHERE merchant_id = ?",
                 (encode_settings(settings), merchant_id),

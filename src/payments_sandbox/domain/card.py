@@ -71,7 +71,7 @@ _BY_PREFIX = {
 }
 
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # twice the digit, its digits added
-_DIGIT_GROUPS = re.compile(r"\d+(?:[\s.,/_\-\u2010-\u2015]{1,2}\d+)*")
+_DIGIT_GROUPS = re.compile(r"\d+(?:[\s.,/_\-\u2010-\u2015\u2212\uff0d]{1,2}\d+)*")
 
 
 def luhn_valid(number: str) -> bool:

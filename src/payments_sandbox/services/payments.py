@@ -93,12 +93,13 @@ class Payments:
     async def authorize(self, operation: Authorize, request: Request) -> Outcome:
         """Decide and record a new payment; raise NotATestCard, IdempotencyKeyReused, Conflict."""
         merchant, number = request.merchant, operation.card.number
-        if merchant.settings.test_cards_only and number not in TEST_CARDS:
-            raise NotATestCard
+        refused = merchant.settings.test_cards_only and number not in TEST_CARDS
         card_hash = self._secrets.identity("card", merchant.merchant_id, number)
         card_id = f"card_{card_hash[:12].hex()}"
 
         async def change(at: datetime) -> Change:
+            if refused:
+                raise NotATestCard
             payment_id = payment_id_of(self._ids.core())
             payment, transactions = operation.apply(payment_id, card_id, merchant, at)
             return Change(retained(payment, merchant, self._clock.now()), transactions)
@@ -170,7 +171,7 @@ class Payments:
                 tries += 1
             except KeySpent as error:
                 return _replay(error.spent, key)
-            except (NotFound, PaymentFull):
+            except (NotFound, NotATestCard, PaymentFull):
                 spent = await self._ledger.spent(key)
                 if spent is None:
                     raise

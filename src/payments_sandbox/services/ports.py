@@ -118,7 +118,8 @@ class Merchants(Protocol):
     ) -> Settings:
         """Replace the settings by what `change` makes of those that are there; return them.
 
-        Read and written at once, so that of two changes at a time neither undoes the other.
+        Read and written at once, so that of two changes at a time neither undoes the other;
+        `change` may be asked more than once. Raise NotFound.
         """
         ...
 
