@@ -13,10 +13,10 @@ from payments_sandbox.adapters.clock import RandomIds, SystemClock
 from payments_sandbox.adapters.secrets import FileSecrets
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.domain.card import PresentedCard
-from payments_sandbox.domain.merchant import Merchant, Settings
 from payments_sandbox.domain.operations import Authorize
-from payments_sandbox.services.merchants import LOCAL_MERCHANT
+from payments_sandbox.services.merchants import LOCAL_MERCHANT, Tenancy
 from payments_sandbox.services.payments import Payments, Request
 
 # As many as one group commit takes: the fewer commits, the fewer pages are written twice.
@@ -24,7 +24,6 @@ IN_FLIGHT = 256
 KEPT_IDS = 5_000
 STEP = 1_000
 
-MERCHANT = Merchant(LOCAL_MERCHANT, Settings())
 OPERATIONS = tuple(
     Authorize(PresentedCard(number, 12, 2035, None), amount=1000, currency="USD")
     for number in CARDS
@@ -48,9 +47,11 @@ def seed(path: Path, count: int, progress: Callable[[int], None]) -> Seeded:
 async def _seed(
     path: Path, secrets: FileSecrets, count: int, progress: Callable[[int], None]
 ) -> Seeded:
-    clock, every = SystemClock(), max(count // KEPT_IDS, 1)
+    clock, ids, every = SystemClock(), RandomIds(), max(count // KEPT_IDS, 1)
     ledger = SqliteLedger(path, clock, _give_up)
-    payments = Payments(ledger, clock, RandomIds(), secrets)
+    merchants = SqliteMerchants(ledger)
+    await Tenancy(merchants, clock, ids).ensure_local_key()
+    payments = Payments(ledger, merchants, clock, ids, secrets)
     numbers = iter(range(count))
     payment_ids: list[str] = []
     card_ids: set[str] = set()
@@ -58,7 +59,7 @@ async def _seed(
     async def work() -> None:
         for number in numbers:
             operation = OPERATIONS[number % len(OPERATIONS)]
-            request = Request(MERCHANT, "authorize", f"seed-{number}", "")
+            request = Request(LOCAL_MERCHANT, "authorize", f"seed-{number}", "")
             transaction = (await payments.authorize(operation, request)).transaction
             if transaction.authorization is not None:
                 card_ids.add(transaction.authorization.card.card_id)

@@ -86,12 +86,11 @@ async def api_over(
     secrets = open_ledger_file(path)
     clock, ids = ManualClock(), RandomIds()
     ledger = SqliteLedger(path, clock, _fail)
-    tenancy = Tenancy(SqliteMerchants(ledger), clock, ids)
-    await tenancy.ensure_local_key()
+    await Tenancy(SqliteMerchants(ledger), clock, ids).ensure_local_key()
     seen = around(ledger) if around is not None else ledger
-    payments = Payments(seen, clock, ids, secrets, patience=patience)
-    if around is not None:
-        tenancy = Tenancy(SqliteMerchants(seen), clock, ids)
+    merchants = SqliteMerchants(seen)
+    payments = Payments(seen, merchants, clock, ids, secrets, patience=patience)
+    tenancy = Tenancy(merchants, clock, ids)
     app = create_app(payments, tenancy, edge or EdgeSettings())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"x-api-key": API_KEY}

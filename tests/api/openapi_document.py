@@ -16,7 +16,7 @@ COMMITTED = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 def current_document() -> dict[str, Any]:
     """Return the document of the app; making it asks no service."""
     nobody = cast("Any", None)
-    payments = Payments(nobody, nobody, nobody, nobody)
+    payments = Payments(nobody, nobody, nobody, nobody, nobody)
     tenancy = Tenancy(nobody, nobody, nobody)
     return document_of([*payment_routes(payments), *sandbox_routes(tenancy)])
 

@@ -8,6 +8,7 @@ import httpx
 
 from payments_sandbox.domain.operations import Capture
 from payments_sandbox.domain.payment import TRANSACTIONS_MAX
+from payments_sandbox.services.merchants import LOCAL_MERCHANT
 from tests.api.harness import Api
 from tests.running import AUTHORIZE
 
@@ -176,9 +177,7 @@ async def _refunded(api: Api) -> str:
 async def _full(api: Api) -> str:
     """Fill a payment up in one append, by the rules themselves."""
     auth_id = await _captured(api)
-    merchant = await api.tenancy.authenticate("sk_test_local")
-    assert merchant is not None
-    payment = await api.ledger.payment(merchant.merchant_id, auth_id)
+    payment = await api.ledger.payment(LOCAL_MERCHANT, auth_id)
     transactions: list[Any] = []
     while payment.version < TRANSACTIONS_MAX:
         payment, (added,) = Capture(auth_id, 1).apply(payment, api.clock.now())

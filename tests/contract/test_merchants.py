@@ -25,21 +25,30 @@ async def add(merchants: Merchants, key_id: str, merchant_id: str = ACME, **late
     return key
 
 
+async def owner(merchants: Merchants, key_id: str) -> Merchant:
+    """Return the merchant that the key leads to."""
+    merchant_id = await merchants.merchant_id_by_key(hash_of(key_id))
+    assert merchant_id is not None
+    merchant = await merchants.merchant(merchant_id)
+    assert merchant_id == merchant.merchant_id
+    return merchant
+
+
 async def test_an_unknown_key(merchants: Merchants) -> None:
     """A key nobody has is nobody's, until somebody is given it."""
     await add(merchants, "one")
 
-    assert await merchants.merchant_by_key(hash_of("two")) is None
+    assert await merchants.merchant_id_by_key(hash_of("two")) is None
 
     await add(merchants, "two")
-    assert await merchants.merchant_by_key(hash_of("two")) is not None
+    assert await merchants.merchant_id_by_key(hash_of("two")) is not None
 
 
 async def test_a_new_key_makes_its_merchant(merchants: Merchants) -> None:
     """A merchant begins with its first key and the settings everyone begins with."""
     await add(merchants, "one")
 
-    assert Merchant(ACME, Settings()) == await merchants.merchant_by_key(hash_of("one"))
+    assert Merchant(ACME, Settings()) == await owner(merchants, "one")
 
 
 async def test_several_keys(merchants: Merchants) -> None:
@@ -48,9 +57,9 @@ async def test_several_keys(merchants: Merchants) -> None:
     await add(merchants, "two")
     await add(merchants, "three", OTHER)
 
-    owners = [await merchants.merchant_by_key(hash_of(name)) for name in ("one", "two", "three")]
+    owners = [await owner(merchants, name) for name in ("one", "two", "three")]
 
-    assert [one.merchant_id for one in owners if one is not None] == [ACME, ACME, OTHER]
+    assert [one.merchant_id for one in owners] == [ACME, ACME, OTHER]
 
 
 @pytest.mark.parametrize("settings", [CHANGED, Settings(), Settings(retention_days=1)])
@@ -59,12 +68,12 @@ async def test_settings(merchants: Merchants, settings: Settings) -> None:
     await add(merchants, "one")
     await add(merchants, "two")
     await merchants.change_settings(ACME, lambda _: CHANGED)
-    assert Merchant(ACME, CHANGED) == await merchants.merchant_by_key(hash_of("one"))
+    assert Merchant(ACME, CHANGED) == await owner(merchants, "one")
 
     await merchants.change_settings(ACME, lambda _: settings)
 
-    assert Merchant(ACME, settings) == await merchants.merchant_by_key(hash_of("one"))
-    assert Merchant(ACME, settings) == await merchants.merchant_by_key(hash_of("two"))
+    assert Merchant(ACME, settings) == await owner(merchants, "one")
+    assert Merchant(ACME, settings) == await owner(merchants, "two")
 
 
 async def test_two_changes_at_a_time(merchants: Merchants) -> None:
@@ -78,7 +87,7 @@ async def test_two_changes_at_a_time(merchants: Merchants) -> None:
 
     made = await asyncio.gather(*(merchants.change_settings(ACME, one) for one in changes))
 
-    assert Merchant(ACME, CHANGED) == await merchants.merchant_by_key(hash_of("one"))
+    assert Merchant(ACME, CHANGED) == await owner(merchants, "one")
     assert CHANGED in made
 
 
@@ -89,7 +98,7 @@ async def test_settings_are_ones_own(merchants: Merchants) -> None:
 
     await merchants.change_settings(ACME, lambda _: CHANGED)
 
-    assert Merchant(OTHER, Settings()) == await merchants.merchant_by_key(hash_of("two"))
+    assert Merchant(OTHER, Settings()) == await owner(merchants, "two")
 
 
 async def test_another_key_keeps_the_settings(merchants: Merchants) -> None:
@@ -99,7 +108,7 @@ async def test_another_key_keeps_the_settings(merchants: Merchants) -> None:
 
     await add(merchants, "two")
 
-    assert Merchant(ACME, CHANGED) == await merchants.merchant_by_key(hash_of("two"))
+    assert Merchant(ACME, CHANGED) == await owner(merchants, "two")
 
 
 async def test_keys_oldest_first(merchants: Merchants) -> None:
@@ -117,12 +126,12 @@ async def test_revoked_at_once(merchants: Merchants) -> None:
     """A revoked key opens nothing from then on; its neighbours do, and the list shows both."""
     gone = await add(merchants, "gone")
     stays = await add(merchants, "stays", hours=1)
-    assert await merchants.merchant_by_key(hash_of("gone")) is not None
+    assert await merchants.merchant_id_by_key(hash_of("gone")) is not None
 
     await merchants.revoke_key(ACME, "gone", NOW + MILLISECOND)
 
-    assert await merchants.merchant_by_key(hash_of("gone")) is None
-    assert await merchants.merchant_by_key(hash_of("stays")) is not None
+    assert await merchants.merchant_id_by_key(hash_of("gone")) is None
+    assert await merchants.merchant_id_by_key(hash_of("stays")) is not None
     assert [replace(gone, revoked_at=NOW + MILLISECOND), stays] == await merchants.keys(ACME)
 
 
@@ -144,7 +153,7 @@ async def test_no_such_key_to_revoke(merchants: Merchants, merchant_id: str, key
     with pytest.raises(NotFound):
         await merchants.revoke_key(merchant_id, key_id, NOW)
 
-    assert await merchants.merchant_by_key(hash_of("one")) is not None
+    assert await merchants.merchant_id_by_key(hash_of("one")) is not None
 
 
 async def test_many_at_once(merchants: Merchants) -> None:
@@ -154,6 +163,18 @@ async def test_many_at_once(merchants: Merchants) -> None:
     await asyncio.gather(*(add(merchants, name) for name in names))
 
     assert names == [one.key_id for one in await merchants.keys(ACME)]
+
+
+async def test_nobody(merchants: Merchants) -> None:
+    """Who has no key is no merchant, also beside others, until there is one of that name."""
+    await add(merchants, "one")
+    for merchant_id in (OTHER, "", ACME.upper(), f"{ACME} "):
+        with pytest.raises(NotFound):
+            await merchants.merchant(merchant_id)
+
+    await add(merchants, "two", OTHER)
+
+    assert Merchant(OTHER, Settings()) == await merchants.merchant(OTHER)
 
 
 async def test_settings_of_nobody(merchants: Merchants) -> None:

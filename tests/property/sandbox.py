@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
-from payments_sandbox.domain.merchant import Merchant, Settings
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.domain.operations import Authorize, Operation
 from payments_sandbox.domain.payment import Payment, Status
 from payments_sandbox.domain.transaction import Transaction
@@ -18,12 +18,12 @@ from payments_sandbox.services.payments import Outcome, Payments, Request
 from payments_sandbox.services.ports import PaymentFilter
 from tests.property.folding import assert_sound
 from tests.property.model import Expected, expected_of, fact_of
-from tests.unit.ledgers import fail_the_test
+from tests.unit.ledgers import fail_the_test, with_merchants
 from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
 
 KEY_LIFE = timedelta(hours=24)
 PROCESSES = 2
-MERCHANT, STRANGER = Merchant("acme", Settings()), Merchant("stranger", Settings())
+MERCHANT_ID, STRANGER_ID = "acme", "stranger"
 Result = TypeVar("Result")
 
 
@@ -52,8 +52,12 @@ class CheckedSandbox:
         path = Path(self._folder.name) / "ledger.db"
         open_ledger_file(path)
         self.ledger = ledger_kind(path, self.clock, fail_the_test)
+        self.run(with_merchants(self.ledger, MERCHANT_ID, STRANGER_ID))
         self._processes = [
-            Payments(self.ledger, self.clock, SeededIds(seed), SECRETS) for seed in range(PROCESSES)
+            Payments(
+                self.ledger, SqliteMerchants(self.ledger), self.clock, SeededIds(seed), SECRETS
+            )
+            for seed in range(PROCESSES)
         ]
         self.expected: dict[str, Expected] = {}
         self._keys = 0
@@ -71,7 +75,7 @@ class CheckedSandbox:
     def new_request(self, operation: Authorize | Operation) -> Request:
         """Return a request under a key of its own."""
         self._keys += 1
-        return Request(MERCHANT, type(operation).__name__, f"key {self._keys}", repr(operation))
+        return Request(MERCHANT_ID, type(operation).__name__, f"key {self._keys}", repr(operation))
 
     def ask(
         self, asked: list[tuple[Authorize | Operation, Request]], first: int = 0
@@ -123,7 +127,7 @@ class CheckedSandbox:
         """Read a payment, which records what is due, and compare."""
         expected = self.expected[auth_id]
         expected.fall_due(self.clock.at)
-        payment, transactions = await self._processes[0].history(MERCHANT, auth_id)
+        payment, transactions = await self._processes[0].history(MERCHANT_ID, auth_id)
         assert_sound(payment, transactions)
         assert expected.status_at(self.clock.at) == payment.status
         assert expected.facts == [fact_of(one) for one in transactions]
@@ -131,10 +135,10 @@ class CheckedSandbox:
     async def check_stored(self) -> None:
         """Compare everything that is stored with the model, and with itself."""
         for auth_id, expected in self.expected.items():
-            payment, transactions = await self.ledger.history(MERCHANT.merchant_id, auth_id)
+            payment, transactions = await self.ledger.history(MERCHANT_ID, auth_id)
             assert_sound(payment, transactions)
             assert expected.facts == [fact_of(one) for one in transactions]
-            assert payment == await self.ledger.payment(MERCHANT.merchant_id, auth_id)
+            assert payment == await self.ledger.payment(MERCHANT_ID, auth_id)
 
     async def check_lists(self) -> None:
         """Compare what the lists show now with the model."""
@@ -151,7 +155,7 @@ class CheckedSandbox:
             wanted = [one for one in newest_first if one.reference == reference]
             await self._check_list(wanted, PaymentFilter(reference=reference))
         assert [one.auth_id for one in newest_first] == [one.payment_id for one in everyone]
-        assert await self._listed(PaymentFilter(), 2, STRANGER) == []
+        assert await self._listed(PaymentFilter(), 2, STRANGER_ID) == []
 
     async def _check_list(self, wanted: list[Expected], by: PaymentFilter) -> None:
         assert [(one.auth_id, one.status_at(self.clock.at)) for one in wanted] == [
@@ -159,12 +163,14 @@ class CheckedSandbox:
         ]
 
     async def _listed(
-        self, by: PaymentFilter, limit: int, merchant: Merchant = MERCHANT
+        self, by: PaymentFilter, limit: int, merchant_id: str = MERCHANT_ID
     ) -> list[Payment]:
         found: list[Payment] = []
         before: str | None = None
         while True:
-            page = await self._processes[0].list_payments(merchant, by, before=before, limit=limit)
+            page = await self._processes[0].list_payments(
+                merchant_id, by, before=before, limit=limit
+            )
             found += page.payments
             before = page.next_before
             if before is None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.services.payments import Payments
-from tests.unit.ledgers import ContendedLedger, opened_at
+from tests.unit.examples import MERCHANT_ID, OTHER_ID
+from tests.unit.ledgers import ContendedLedger, opened_at, with_merchants
 from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
 
 
@@ -30,7 +32,15 @@ async def ledger(tmp_path: Path, clock: ManualClock) -> AsyncGenerator[Contended
         yield ledger
 
 
+@pytest_asyncio.fixture
+async def merchants(ledger: ContendedLedger) -> SqliteMerchants:
+    """Return the two merchants of the ledger, with the settings everyone starts with."""
+    return await with_merchants(ledger, MERCHANT_ID, OTHER_ID)
+
+
 @pytest.fixture
-def payments(ledger: ContendedLedger, clock: ManualClock, ids: SeededIds) -> Payments:
+def payments(
+    ledger: ContendedLedger, merchants: SqliteMerchants, clock: ManualClock, ids: SeededIds
+) -> Payments:
     """Return the use cases under test."""
-    return Payments(ledger, clock, ids, SECRETS)
+    return Payments(ledger, merchants, clock, ids, SECRETS)

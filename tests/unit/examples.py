@@ -15,7 +15,8 @@ from tests.unit.stand_ins import NOW
 CORE = "01kjm0000000abcdefghjkmnpq"
 AUTH_ID = payment_id_of(CORE)
 CARD_ID = "card_abc"
-MERCHANT = Merchant("default", Settings())
+MERCHANT_ID, OTHER_ID = "default", "other"
+MERCHANT = Merchant(MERCHANT_ID, Settings())
 VISA = PresentedCard("4242424242424242", 12, 2035, "123")
 AUTHORIZE = Authorize(VISA, 1000, "USD")
 DECLINE = replace(AUTHORIZE, simulate=Simulate("05"))

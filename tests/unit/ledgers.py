@@ -1,4 +1,4 @@
-"""A SQLite ledger that can be told to lose races, and that notes what was asked of it."""
+"""A SQLite ledger that can be told to lose races and notes what it is asked; its merchants."""
 
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
@@ -7,9 +7,13 @@ from pathlib import Path
 
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.domain.merchant import ApiKey
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.merchants import hash_of
 from payments_sandbox.services.ports import Clock, IdempotencyKey, LostRace
+from tests.unit.stand_ins import NOW
 
 
 class ContendedLedger(SqliteLedger):
@@ -48,3 +52,12 @@ async def opened_at(folder: Path, clock: Clock) -> AsyncGenerator[ContendedLedge
         yield ledger
     finally:
         await ledger.close()
+
+
+async def with_merchants(ledger: SqliteLedger, *merchant_ids: str) -> SqliteMerchants:
+    """Add these merchants to the ledger, each with a key, and return all there are."""
+    merchants = SqliteMerchants(ledger)
+    for merchant_id in merchant_ids:
+        key = ApiKey(f"key of {merchant_id}", merchant_id, NOW)
+        await merchants.add_key(key, hash_of(key.key_id))
+    return merchants

@@ -18,8 +18,19 @@ from payments_sandbox.domain.transaction import (
     TransactionStatus,
     TransactionType,
 )
-from tests.unit.examples import AUTH_ID, AUTHORIZE, DECLINE, EXPIRY_AT, MERCHANT, NOW, VISA, opened
+from tests.unit.examples import (
+    AUTH_ID,
+    AUTHORIZE,
+    DECLINE,
+    EXPIRY_AT,
+    MERCHANT,
+    MILLISECOND,
+    NOW,
+    VISA,
+    opened,
+)
 
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 CARD = Card("card_abc", "visa", "4242", 12, 2035)
 
 
@@ -125,6 +136,23 @@ def test_retention(days: int) -> None:
     expected = replace(payment, expires_at=real_at + timedelta(days=days))
 
     assert expected == retained(payment, Merchant("m", Settings(retention_days=days)), real_at)
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        (timedelta(0), DAY),
+        (timedelta(microseconds=1), DAY + SECOND),
+        (MILLISECOND, DAY + SECOND),
+        (SECOND - MILLISECOND, DAY + SECOND),
+        (SECOND, DAY + SECOND),
+    ],
+)
+def test_retention_ends_at_a_whole_second(late: timedelta, expected: timedelta) -> None:
+    """A payment is kept to the end of the second, never shorter; a whole one stays exact."""
+    merchant = Merchant("m", Settings(retention_days=1))
+
+    assert retained(opened().payment, merchant, NOW + late).expires_at == NOW + expected
 
 
 def test_without_retention_it_is_kept_for_good() -> None:

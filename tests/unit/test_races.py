@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.domain.errors import Conflict
 from payments_sandbox.domain.operations import Capture
 from payments_sandbox.services.payments import Outcome, Patience, Payments
-from tests.unit.examples import AUTHORIZE, MERCHANT
+from tests.unit.examples import AUTHORIZE, MERCHANT_ID
 from tests.unit.ledgers import ContendedLedger
 from tests.unit.requests import request
 from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
@@ -27,6 +28,14 @@ async def authorized(payments: Payments) -> str:
     """Authorize a payment under a key of its own and return its id."""
     outcome = await payments.authorize(AUTHORIZE, request("authorize", "first"))
     return outcome.transaction.payment_id
+
+
+def processes_on(ledger: ContendedLedger, clock: ManualClock) -> list[Payments]:
+    """Return the services of ten processes that share the ledger and nothing else."""
+    return [
+        Payments(ledger, SqliteMerchants(ledger), clock, SeededIds(seed), SECRETS)
+        for seed in range(10)
+    ]
 
 
 @pytest.mark.parametrize("losses", [0, 1, 2, 5])
@@ -52,15 +61,17 @@ async def test_a_new_payment_that_loses_takes_another_id(
 
     outcome = await payments.authorize(AUTHORIZE, request("authorize"))
 
-    page = await payments.history(MERCHANT, outcome.transaction.payment_id)
+    page = await payments.history(MERCHANT_ID, outcome.transaction.payment_id)
     assert [outcome.transaction] == page[1]
 
 
 @pytest.mark.parametrize(("pause_share", "expected"), [(0.0, 16), (0.75, 13), (1.0, 11)])
-async def test_patience_ends(ledger: ContendedLedger, pause_share: float, expected: int) -> None:
+async def test_patience_ends(
+    ledger: ContendedLedger, merchants: SqliteMerchants, pause_share: float, expected: int
+) -> None:
     """After 16 tries, or 5 seconds if that is sooner, the race is a conflict."""
     clock = ManualClock(pause_share=pause_share)
-    payments = Payments(ledger, clock, SeededIds(), SECRETS)
+    payments = Payments(ledger, merchants, clock, SeededIds(), SECRETS)
     auth_id = await authorized(payments)
     ledger.losses, ledger.appends = 1000, 0
 
@@ -70,10 +81,12 @@ async def test_patience_ends(ledger: ContendedLedger, pause_share: float, expect
     assert expected == ledger.appends
 
 
-async def test_patience_is_a_setting(ledger: ContendedLedger, clock: ManualClock) -> None:
+async def test_patience_is_a_setting(
+    ledger: ContendedLedger, merchants: SqliteMerchants, clock: ManualClock
+) -> None:
     """Deadline, tries and pauses can be chosen."""
     patience = Patience(timedelta(seconds=60), 3, pause_first_s=1, pause_longest_s=1.5)
-    payments = Payments(ledger, clock, SeededIds(), SECRETS, patience=patience)
+    payments = Payments(ledger, merchants, clock, SeededIds(), SECRETS, patience=patience)
     ledger.losses = 1000
     expected = [1, 1.5]
 
@@ -84,10 +97,12 @@ async def test_patience_is_a_setting(ledger: ContendedLedger, clock: ManualClock
     assert ledger.appends == patience.tries_max
 
 
-async def test_a_try_on_the_deadline_is_made(ledger: ContendedLedger, clock: ManualClock) -> None:
+async def test_a_try_on_the_deadline_is_made(
+    ledger: ContendedLedger, merchants: SqliteMerchants, clock: ManualClock
+) -> None:
     """A try that starts exactly on the deadline is still made."""
     patience = Patience(timedelta(seconds=2), pause_first_s=1, pause_longest_s=1)
-    payments = Payments(ledger, clock, SeededIds(), SECRETS, patience=patience)
+    payments = Payments(ledger, merchants, clock, SeededIds(), SECRETS, patience=patience)
     ledger.losses = 2
 
     outcome = await payments.authorize(AUTHORIZE, request("authorize"))
@@ -129,10 +144,11 @@ async def test_no_races_within_a_process(payments: Payments, ledger: ContendedLe
     assert captured == AUTHORIZE.amount // 30 * 30
 
 
+@pytest.mark.usefixtures("merchants")
 async def test_races_between_processes(ledger: ContendedLedger) -> None:
     """Services that share only the ledger never capture more than was authorized."""
     clock = ManualClock(pause_share=0)
-    rivals = [Payments(ledger, clock, SeededIds(seed), SECRETS) for seed in range(10)]
+    rivals = processes_on(ledger, clock)
     auth_id = await authorized(rivals[0])
 
     outcomes = await asyncio.gather(
@@ -142,15 +158,16 @@ async def test_races_between_processes(ledger: ContendedLedger) -> None:
         )
     )
 
-    payment, transactions = await rivals[0].history(MERCHANT, auth_id)
+    payment, transactions = await rivals[0].history(MERCHANT_ID, auth_id)
     assert payment.amounts.captured == AUTHORIZE.amount // 300 * 300
     assert {one.transaction.seq for one in outcomes} == {one.seq for one in transactions[1:]}
     assert payment.version == len(transactions) == 1 + len(rivals)
 
 
+@pytest.mark.usefixtures("merchants")
 async def test_twins(ledger: ContendedLedger, clock: ManualClock) -> None:
     """Of ten copies of one request at once, one does the work and nine replay it."""
-    rivals = [Payments(ledger, clock, SeededIds(seed), SECRETS) for seed in range(10)]
+    rivals = processes_on(ledger, clock)
     auth_id = await authorized(rivals[0])
 
     outcomes = await asyncio.gather(

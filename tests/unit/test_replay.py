@@ -6,11 +6,10 @@ from datetime import timedelta
 import pytest
 
 from payments_sandbox.domain.errors import IdempotencyKeyReused, NotFound, PaymentFull
-from payments_sandbox.domain.merchant import Merchant, Settings
 from payments_sandbox.domain.operations import Capture, Refund, Void
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.payments import Outcome, Payments
-from tests.unit.examples import AUTHORIZE, CORE, MERCHANT, MILLISECOND, NOW
+from tests.unit.examples import AUTHORIZE, CORE, MERCHANT_ID, MILLISECOND, NOW, OTHER_ID
 from tests.unit.ledgers import ContendedLedger
 from tests.unit.requests import request
 from tests.unit.stand_ins import ManualClock
@@ -40,12 +39,12 @@ async def test_a_capture_is_replayed(payments: Payments, amount: int) -> None:
     auth_id = await authorized(payments)
     capture = Capture(auth_id, amount)
     first = await payments.execute(capture, request("capture"))
-    before = await payments.history(MERCHANT, auth_id)
+    before = await payments.history(MERCHANT_ID, auth_id)
 
     again = await payments.execute(capture, request("capture"))
 
     assert Outcome(first.transaction, replayed=True) == again
-    assert before == await payments.history(MERCHANT, auth_id)
+    assert before == await payments.history(MERCHANT_ID, auth_id)
 
 
 async def test_a_replay_shows_the_payment_of_then(payments: Payments) -> None:
@@ -69,7 +68,7 @@ async def test_another_body_is_refused(payments: Payments) -> None:
     with pytest.raises(IdempotencyKeyReused):
         await payments.execute(Capture(auth_id, 200), request("capture", body="b"))
 
-    _, transactions = await payments.history(MERCHANT, auth_id)
+    _, transactions = await payments.history(MERCHANT_ID, auth_id)
     assert transactions[-1].after.captured == transactions[-1].amount
 
 
@@ -86,10 +85,10 @@ async def test_keys_of_two_operations_do_not_clash(payments: Payments) -> None:
 
 async def test_keys_of_two_merchants_do_not_clash(payments: Payments) -> None:
     """Two merchants may use the same key with different bodies."""
-    other = Merchant("other", Settings())
-
     first = await payments.authorize(AUTHORIZE, request("authorize", body="a"))
-    second = await payments.authorize(AUTHORIZE, request("authorize", body="b", merchant=other))
+    second = await payments.authorize(
+        AUTHORIZE, request("authorize", body="b", merchant_id=OTHER_ID)
+    )
 
     assert first.transaction.payment_id != second.transaction.payment_id
     assert not second.replayed
@@ -158,13 +157,13 @@ async def test_an_unknown_capture_leaves_nothing(payments: Payments) -> None:
             Refund(auth_id, auth_id.replace("auth", "cap") + "_2"), request("refund")
         )
 
-    payment, _ = await payments.history(MERCHANT, auth_id)
+    payment, _ = await payments.history(MERCHANT_ID, auth_id)
     assert payment.version == len([auth_id])
 
 
 async def fill(ledger: ContendedLedger, auth_id: str, count: int) -> None:
     """Fill the payment to so many transactions with refused captures, in one write."""
-    payment = await ledger.payment(MERCHANT.merchant_id, auth_id)
+    payment = await ledger.payment(MERCHANT_ID, auth_id)
     transactions: list[Transaction] = []
     while payment.version < count:
         payment, added = Capture(auth_id, 10**12).apply(payment, NOW)
@@ -183,7 +182,7 @@ async def test_a_full_payment_refuses_and_spends_no_key(
         with pytest.raises(PaymentFull):
             await payments.execute(Capture(auth_id), request("capture", body=body))
 
-    _, transactions = await payments.history(MERCHANT, auth_id)
+    _, transactions = await payments.history(MERCHANT_ID, auth_id)
     assert transactions[-1].seq == len(transactions) == 1000
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.domain.errors import NotFound
-from payments_sandbox.domain.merchant import AmountRule, ApiKey, Merchant, Settings
+from payments_sandbox.domain.merchant import AmountRule, ApiKey, Settings
 from payments_sandbox.services.merchants import LOCAL_KEY, LOCAL_MERCHANT, Tenancy, hash_of
 from tests.unit.ledgers import ContendedLedger
 from tests.unit.stand_ins import ManualClock, SeededIds
@@ -27,7 +27,8 @@ async def test_a_new_key_works(tenancy: Tenancy, clock: ManualClock) -> None:
     """A new key makes its merchant, with the settings everyone starts with."""
     key, api_key = await tenancy.create_key("acme")
 
-    assert Merchant("acme", Settings()) == await tenancy.authenticate(api_key)
+    assert await tenancy.authenticate(api_key) == "acme"
+    assert Settings() == await tenancy.settings("acme")
     assert ApiKey(key.key_id, "acme", clock.at) == key
     assert [key] == await tenancy.keys("acme")
 
@@ -44,15 +45,20 @@ async def test_a_second_key_keeps_the_settings(tenancy: Tenancy) -> None:
     """Another key for a merchant leaves its settings as they are."""
     settings = Settings(AmountRule.CENTS, test_cards_only=True, retention_days=30)
     _, first = await tenancy.create_key("acme")
-    merchant = await tenancy.authenticate(first)
-    assert merchant is not None
 
-    changed = await tenancy.change_settings(merchant, lambda _: settings)
+    changed = await tenancy.change_settings("acme", lambda _: settings)
     _, second = await tenancy.create_key("acme")
 
-    expected = Merchant("acme", settings)
-    assert settings == changed
-    assert expected == await tenancy.authenticate(first) == await tenancy.authenticate(second)
+    assert settings == changed == await tenancy.settings("acme")
+    assert await tenancy.authenticate(first) == await tenancy.authenticate(second) == "acme"
+
+
+async def test_settings_of_nobody(tenancy: Tenancy) -> None:
+    """Who is no merchant has no settings, not even those everyone starts with."""
+    await tenancy.create_key("acme")
+
+    with pytest.raises(NotFound):
+        await tenancy.settings("nobody")
 
 
 async def test_a_revoked_key(tenancy: Tenancy, clock: ManualClock) -> None:
@@ -82,7 +88,8 @@ async def test_the_local_key_is_there_once(tenancy: Tenancy) -> None:
     assert not await tenancy.local_key_works()
     assert await tenancy.ensure_local_key()
     assert await tenancy.ensure_local_key()
-    assert await tenancy.authenticate(LOCAL_KEY) == Merchant("default", Settings())
+    assert await tenancy.authenticate(LOCAL_KEY) == LOCAL_MERCHANT == "default"
+    assert Settings() == await tenancy.settings(LOCAL_MERCHANT)
     assert len(await tenancy.keys(LOCAL_MERCHANT)) == 1
 
 

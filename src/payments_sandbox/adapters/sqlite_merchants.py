@@ -16,37 +16,47 @@ class SqliteMerchants:
 
     def __init__(self, ledger: SqliteLedger) -> None:
         self._ledger = ledger
-        self._known: dict[bytes, Merchant] = {}
+        self._owners: dict[bytes, str] = {}
+        self._merchants: dict[str, Merchant] = {}
         self._known_at = -1
         self._asked = False
 
-    async def merchant_by_key(self, api_key_hash: bytes) -> Merchant | None:
-        """Return whose key this is, or None if it is unknown or revoked.
+    async def merchant_id_by_key(self, api_key_hash: bytes) -> str | None:
+        """Return whose key this is, or None if it is unknown or revoked."""
+        self._forget_what_changed()
+        if api_key_hash not in self._owners:
+            with self._ledger.reading() as reader:
+                row = reader.execute(
+                    "SELECT merchant_id FROM api_keys WHERE api_key_hash = ?"
+                    " AND revoked_at IS NULL",
+                    (api_key_hash,),
+                ).fetchone()
+            if row is None:
+                return None
+            (self._owners[api_key_hash],) = row
+        return self._owners[api_key_hash]
 
-        What was read is remembered until anybody commits, this process or another, so a revoked
-        key ends at once. Whether anybody did is asked once in each turn of the event loop.
-        """
-        if not self._asked:
-            self._forget_what_changed()
-        known = self._known.get(api_key_hash)
-        if known is not None:
-            return known
-        with self._ledger.reading() as reader:
-            row = reader.execute(
-                "SELECT m.merchant_id, m.settings FROM api_keys k JOIN merchants m"
-                " USING (merchant_id) WHERE k.api_key_hash = ? AND k.revoked_at IS NULL",
-                (api_key_hash,),
-            ).fetchone()
-        if row is None:
-            return None
-        merchant = self._known[api_key_hash] = Merchant(row[0], decode_settings(row[1]))
-        return merchant
+    async def merchant(self, merchant_id: str) -> Merchant:
+        """Return the merchant with its settings as they are now; raise NotFound."""
+        self._forget_what_changed()
+        if merchant_id not in self._merchants:
+            with self._ledger.reading() as reader:
+                settings = _settings(reader, merchant_id)
+            self._merchants[merchant_id] = Merchant(merchant_id, settings)
+        return self._merchants[merchant_id]
 
     def _forget_what_changed(self) -> None:
+        """Forget what was read if anybody has committed since, this process or another.
+
+        Asked once in each turn of the event loop, so a revoked key ends at once.
+        """
+        if self._asked:
+            return
         with self._ledger.reading() as reader:
             (version,) = reader.execute("PRAGMA data_version").fetchone()
         if version != self._known_at:
-            self._known.clear()
+            self._owners.clear()
+            self._merchants.clear()
             self._known_at = version
         self._asked = True
         asyncio.get_running_loop().call_soon(self._ask_again)
@@ -60,12 +70,7 @@ class SqliteMerchants:
         """Replace the settings by what `change` makes of them; return them; raise NotFound."""
 
         def write(connection: sqlite3.Connection) -> Settings:
-            row = connection.execute(
-                "SELECT settings FROM merchants WHERE merchant_id = ?", (merchant_id,)
-            ).fetchone()
-            if row is None:
-                raise NotFound
-            settings = change(decode_settings(row[0]))
+            settings = change(_settings(connection, merchant_id))
             connection.execute(
                 "UPDATE merchants SET settings = ? WHERE merchant_id = ?",
                 (encode_settings(settings), merchant_id),
@@ -122,3 +127,12 @@ class SqliteMerchants:
                 raise NotFound
 
         await self._ledger.writer.run(write)
+
+
+def _settings(connection: sqlite3.Connection, merchant_id: str) -> Settings:
+    row = connection.execute(
+        "SELECT settings FROM merchants WHERE merchant_id = ?", (merchant_id,)
+    ).fetchone()
+    if row is None:
+        raise NotFound
+    return decode_settings(row[0])

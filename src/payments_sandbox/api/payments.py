@@ -15,7 +15,7 @@ from payments_sandbox.api.answers import (
     transaction_json,
 )
 from payments_sandbox.api.bodies import AuthorizeBody, CaptureBody, RefundBody, VoidBody
-from payments_sandbox.api.edge import merchant_of
+from payments_sandbox.api.edge import merchant_id_of
 from payments_sandbox.api.idempotency import idempotency_key
 from payments_sandbox.api.json_body import read_json
 from payments_sandbox.api.query import cursor_of, list_query, no_parameters
@@ -59,14 +59,14 @@ class PaymentRoutes:
         auth_id = request.path_params["auth_id"]
         if not is_payment_id(auth_id):
             raise NotFound
-        payment, transactions = await self._payments.history(merchant_of(request.scope), auth_id)
+        payment, transactions = await self._payments.history(merchant_id_of(request.scope), auth_id)
         return json_response(history_json(payment, transactions))
 
     async def list(self, request: HttpRequest) -> Response:
         """List payments, newest first. A page may be short: follow next_cursor until it is null."""
         query = list_query(request)
         page = await self._payments.list_payments(
-            merchant_of(request.scope),
+            merchant_id_of(request.scope),
             query.to_filter(),
             before=query.before(),
             limit=int(query.limit),
@@ -78,7 +78,9 @@ class PaymentRoutes:
         """Return one transaction of a payment."""
         no_parameters(request)
         transaction_id = request.path_params["transaction_id"]
-        transaction = await self._payments.transaction(merchant_of(request.scope), transaction_id)
+        transaction = await self._payments.transaction(
+            merchant_id_of(request.scope), transaction_id
+        )
         return json_response(transaction_json(transaction))
 
 
@@ -87,7 +89,7 @@ async def _asked(request: HttpRequest, operation: str, model: type[Body]) -> tup
     no_parameters(request)
     key = idempotency_key(request)
     body, canonical = await read_json(request, model)
-    return body, Request(merchant_of(request.scope), operation, key, canonical)
+    return body, Request(merchant_id_of(request.scope), operation, key, canonical)
 
 
 def payment_routes(payments: Payments) -> Sequence[DirectRoute]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from payments_sandbox import __version__
 from payments_sandbox.api.answers import Json, json_response
 from payments_sandbox.api.bodies import SettingsBody
-from payments_sandbox.api.edge import merchant_of
+from payments_sandbox.api.edge import merchant_id_of
 from payments_sandbox.api.json_body import read_json
 from payments_sandbox.api.query import no_parameters
 from payments_sandbox.api.routing import DirectRoute
@@ -31,14 +31,15 @@ class SandboxRoutes:
     async def settings(self, request: Request) -> Response:
         """Return this merchant's settings."""
         no_parameters(request)
-        return json_response(_settings_json(merchant_of(request.scope).settings))
+        settings = await self._tenancy.settings(merchant_id_of(request.scope))
+        return json_response(_settings_json(settings))
 
     async def change_settings(self, request: Request) -> Response:
         """Change the settings that are sent; the rest stays."""
         no_parameters(request)
         body, _ = await read_json(request, SettingsBody)
-        merchant = merchant_of(request.scope)
-        settings = await self._tenancy.change_settings(merchant, body.applied_to)
+        merchant_id = merchant_id_of(request.scope)
+        settings = await self._tenancy.change_settings(merchant_id, body.applied_to)
         return json_response(_settings_json(settings))
 
 

@@ -123,11 +123,14 @@ class Authorize:
 
 
 def retained(payment: Payment, merchant: Merchant, real_at: datetime) -> Payment:
-    """Return the payment with the end of its retention, counted in real time."""
+    """Return the payment with the end of its retention, in real time and whole seconds."""
     days = merchant.settings.retention_days
     if days is None:
         return payment
-    return replace(payment, expires_at=real_at + timedelta(days=days))
+    ends_at = real_at + timedelta(days=days)
+    if ends_at.microsecond:
+        ends_at = ends_at.replace(microsecond=0) + timedelta(seconds=1)
+    return replace(payment, expires_at=ends_at)
 
 
 @dataclass(frozen=True, slots=True)

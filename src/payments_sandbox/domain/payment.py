@@ -74,7 +74,7 @@ class Payment:
     ended: Ended | None = None
     reference: str | None = None
     expires_at: datetime | None = None
-    """When retention ends, in real time; None keeps the payment for good."""
+    """When retention ends, in real time and whole seconds; None keeps the payment for good."""
 
     @property
     def status(self) -> Status:

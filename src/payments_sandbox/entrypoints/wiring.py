@@ -30,8 +30,9 @@ def open_sandbox(path: Path) -> Sandbox:
     secrets = open_ledger_file(path)
     clock, ids = SystemClock(), RandomIds()
     ledger = SqliteLedger(path, clock, _flush_failed)
-    tenancy = Tenancy(SqliteMerchants(ledger), clock, ids)
-    return Sandbox(Payments(ledger, clock, ids, secrets), tenancy, ledger)
+    merchants = SqliteMerchants(ledger)
+    payments = Payments(ledger, merchants, clock, ids, secrets)
+    return Sandbox(payments, Tenancy(merchants, clock, ids), ledger)
 
 
 def end_process(why: str) -> NoReturn:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 
-from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
+from payments_sandbox.domain.merchant import ApiKey, Settings
 from payments_sandbox.services.ports import Clock, Ids, Merchants
 
 LOCAL_KEY = "sk_test_local"
@@ -24,15 +24,19 @@ class Tenancy:
         self._clock = clock
         self._ids = ids
 
-    async def authenticate(self, api_key: str) -> Merchant | None:
-        """Return whose key this is, or None if it is unknown or revoked."""
-        return await self._merchants.merchant_by_key(hash_of(api_key))
+    async def authenticate(self, api_key: str) -> str | None:
+        """Return the id of the merchant whose key this is; None if it is unknown or revoked."""
+        return await self._merchants.merchant_id_by_key(hash_of(api_key))
+
+    async def settings(self, merchant_id: str) -> Settings:
+        """Return the merchant's settings; raise NotFound."""
+        return (await self._merchants.merchant(merchant_id)).settings
 
     async def change_settings(
-        self, merchant: Merchant, change: Callable[[Settings], Settings]
+        self, merchant_id: str, change: Callable[[Settings], Settings]
     ) -> Settings:
-        """Change the merchant's settings as they are by now, and return them."""
-        return await self._merchants.change_settings(merchant.merchant_id, change)
+        """Change the merchant's settings as they are by now, and return them; raise NotFound."""
+        return await self._merchants.change_settings(merchant_id, change)
 
     async def create_key(self, merchant_id: str) -> tuple[ApiKey, str]:
         """Make a key, and its merchant if that is new; return the key to show it once."""

@@ -19,7 +19,6 @@ from payments_sandbox.domain.errors import (
     PaymentFull,
 )
 from payments_sandbox.domain.identifiers import payment_id_of
-from payments_sandbox.domain.merchant import Merchant
 from payments_sandbox.domain.operations import Authorize, Operation, retained
 from payments_sandbox.domain.payment import Change, Payment, advance
 from payments_sandbox.domain.test_cards import TEST_CARDS
@@ -31,6 +30,7 @@ from payments_sandbox.services.ports import (
     KeySpent,
     Ledger,
     LostRace,
+    Merchants,
     Page,
     PaymentFilter,
     Secrets,
@@ -44,7 +44,7 @@ KEY_LIFE = timedelta(hours=24)
 class Request:
     """Who asks for which operation, under which idempotency key, with which canonical body."""
 
-    merchant: Merchant
+    merchant_id: str
     operation: str
     key: str = field(repr=False)
     body: str = field(repr=False)
@@ -74,9 +74,10 @@ class Patience:
 class Payments:
     """The use cases around a payment."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each port
         self,
         ledger: Ledger,
+        merchants: Merchants,
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
@@ -84,6 +85,7 @@ class Payments:
         patience: Patience | None = None,
     ) -> None:
         self._ledger = ledger
+        self._merchants = merchants
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
@@ -92,7 +94,8 @@ class Payments:
 
     async def authorize(self, operation: Authorize, request: Request) -> Outcome:
         """Decide and record a new payment; raise NotATestCard, IdempotencyKeyReused, Conflict."""
-        merchant, number = request.merchant, operation.card.number
+        merchant = await self._merchants.merchant(request.merchant_id)
+        number = operation.card.number
         refused = merchant.settings.test_cards_only and number not in TEST_CARDS
         card_hash = self._secrets.identity("card", merchant.merchant_id, number)
         card_id = f"card_{card_hash[:12].hex()}"
@@ -113,7 +116,7 @@ class Payments:
         """
 
         async def change(at: datetime) -> Change:
-            payment = await self._ledger.payment(request.merchant.merchant_id, operation.payment_id)
+            payment = await self._ledger.payment(request.merchant_id, operation.payment_id)
             due = advance(payment, at)
             payment, transactions = operation.apply(due.payment, at)
             return Change(payment, (*due.transactions, *transactions))
@@ -121,9 +124,7 @@ class Payments:
         async with self._lock(operation.payment_id):
             return await self._append(change, request)
 
-    async def history(
-        self, merchant: Merchant, payment_id: str
-    ) -> tuple[Payment, list[Transaction]]:
+    async def history(self, merchant_id: str, payment_id: str) -> tuple[Payment, list[Transaction]]:
         """Return a payment and all its transactions; raise NotFound, Conflict.
 
         What is due by itself is recorded first, so that reading late changes no answer.
@@ -131,7 +132,7 @@ class Payments:
         first = at = self._clock.now()
         tries = 1
         while True:
-            payment, transactions = await self._ledger.history(merchant.merchant_id, payment_id)
+            payment, transactions = await self._ledger.history(merchant_id, payment_id)
             payment, due = advance(payment, at)
             try:
                 if due:
@@ -143,18 +144,18 @@ class Payments:
                 return payment, [*transactions, *due]
 
     async def list_payments(
-        self, merchant: Merchant, wanted: PaymentFilter, *, before: str | None, limit: int
+        self, merchant_id: str, wanted: PaymentFilter, *, before: str | None, limit: int
     ) -> Page:
         """Return payments newest first, as they are now."""
         at = self._clock.now()
         payments, next_before = await self._ledger.payments(
-            merchant.merchant_id, wanted, at, before=before, limit=limit
+            merchant_id, wanted, at, before=before, limit=limit
         )
         return Page([advance(payment, at).payment for payment in payments], next_before)
 
-    async def transaction(self, merchant: Merchant, transaction_id: str) -> Transaction:
+    async def transaction(self, merchant_id: str, transaction_id: str) -> Transaction:
         """Return one transaction; raise NotFound."""
-        return await self._ledger.transaction(merchant.merchant_id, transaction_id)
+        return await self._ledger.transaction(merchant_id, transaction_id)
 
     async def _append(
         self, change: Callable[[datetime], Awaitable[Change]], request: Request
@@ -190,7 +191,7 @@ class Payments:
         return at
 
     def _key(self, request: Request) -> IdempotencyKey:
-        merchant_id, operation = request.merchant.merchant_id, request.operation
+        merchant_id, operation = request.merchant_id, request.operation
         scope = self._secrets.identity("scope", merchant_id, operation, request.key)
         fingerprint = self._secrets.identity("fingerprint", merchant_id, operation, request.body)
         at = self._clock.now()

@@ -109,8 +109,12 @@ class Ledger(Protocol):
 class Merchants(Protocol):
     """Where merchants, their settings and their hashed API keys are kept."""
 
-    async def merchant_by_key(self, api_key_hash: bytes) -> Merchant | None:
+    async def merchant_id_by_key(self, api_key_hash: bytes) -> str | None:
         """Return whose key this is, or None if it is unknown or revoked."""
+        ...
+
+    async def merchant(self, merchant_id: str) -> Merchant:
+        """Return the merchant with its settings as they are now; raise NotFound."""
         ...
 
     async def change_settings(
