@@ -6,6 +6,7 @@ DATA ?= payments-sandbox.db
 RATE_LIMIT ?= 100
 ROUNDS ?= 200
 VENV := .venv
+EMULATOR := .venv-emulator
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -20,7 +21,7 @@ help: ## List what can be made
 serve: $(VENV)/.serve ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST=]
 	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --data "$(DATA)" --rate-limit $(RATE_LIMIT)
 
-test: $(VENV)/.dev ## Run the tests
+test: $(VENV)/.dev $(EMULATOR)/.done ## Run the tests
 	$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
 
 check: $(VENV)/.dev ## Check format, lint, types and layers
@@ -49,7 +50,10 @@ lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(PIP) install uv
 	$(COMPILE) --group build -o requirements/build.txt
 	$(COMPILE) -c requirements/build.txt pyproject.toml -o requirements/local.txt
-	$(COMPILE) -c requirements/build.txt -c requirements/local.txt --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/local.txt --extra aws pyproject.toml -o requirements/aws.txt
+	$(COMPILE) -c requirements/aws.txt --group functions -o requirements/functions.txt
+	$(COMPILE) -c requirements/build.txt -c requirements/aws.txt --extra aws --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --group emulator -o requirements/emulator.txt
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
@@ -69,4 +73,11 @@ $(VENV)/.serve: requirements/local.txt requirements/build.txt pyproject.toml | $
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.serve
 	@echo "Installing what the tests and checks need, once; this takes about a minute ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# The emulator of AWS pins packages of its own, so it has an environment of its own.
+$(EMULATOR)/.done: requirements/emulator.txt | $(BIN)/python
+	@echo "Installing the emulator of AWS, once ..."
+	@$(PYTHON) -m venv $(EMULATOR)
+	@$(EMULATOR)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/emulator.txt
 	@touch $@

@@ -1,1 +1,30 @@
-"""Fixtures every suite shares."""
+"""Fixtures every suite shares, and an environment in which nothing reaches the real AWS."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from tests.emulator import REGION, emulated
+
+# Set before any client is made: a forgotten endpoint meets a closed port, not an account. All
+# others go, such as AWS_PROFILE, AWS_SESSION_TOKEN and the endpoints of single services.
+for _name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[_name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Generator[str]:
+    """Start the emulator of AWS when a test first asks for it; return its address."""
+    with emulated() as endpoint:
+        yield endpoint
