@@ -1,6 +1,7 @@
 """Every ledger in turn; a test never learns which one it has."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,18 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest_asyncio.fixture(params=LEDGERS)
+AWS = {"dynamodb"}
+
+
+@pytest_asyncio.fixture(
+    params=[pytest.param(one, marks=pytest.mark.aws if one in AWS else ()) for one in LEDGERS]
+)
 async def home(
     request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
 ) -> AsyncGenerator[Home]:
     """Yield an empty home of each kind."""
-    async with LEDGERS[request.param](tmp_path, clock) as home:
+    emulator = partial(request.getfixturevalue, "emulator")
+    async with LEDGERS[request.param](tmp_path, clock, emulator) as home:
         yield home
 
 

@@ -1,14 +1,20 @@
 """The homes a ledger may have; a new one is one line in LEDGERS."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from payments_sandbox.adapters.dynamodb import DynamoLedger
+from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
+from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client, table_definition
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.services.ports import Clock, Ledger, Merchants
 
 
@@ -21,8 +27,11 @@ class Home(NamedTuple):
 
 
 @asynccontextmanager
-async def sqlite_home(folder: Path, clock: Clock) -> AsyncGenerator[Home]:
+async def sqlite_home(
+    folder: Path, clock: Clock, emulator: Callable[[], str]
+) -> AsyncGenerator[Home]:
     """Open a new ledger in one SQLite file."""
+    del emulator
     path = folder / "ledger.db"
     open_ledger_file(path)
     ledger = SqliteLedger(path, clock, _fail)
@@ -32,10 +41,69 @@ async def sqlite_home(folder: Path, clock: Clock) -> AsyncGenerator[Home]:
         await ledger.close()
 
 
+@asynccontextmanager
+async def dynamodb_home(
+    folder: Path, clock: Clock, emulator: Callable[[], str]
+) -> AsyncGenerator[Home]:
+    """Make a new table at the emulator."""
+    del folder
+    with new_table(emulator()) as table:
+        ledger = DynamoLedger(table, clock)
+        try:
+            yield Home(
+                ledger,
+                DynamoMerchants(table, Settings()),
+                lambda: table.run(expire, table, clock),
+            )
+        finally:
+            await ledger.close()
+
+
+@cache
+def client_of(endpoint: str) -> Any:
+    """Return the one client of an endpoint; it opens connections anew after it was closed."""
+    return dynamodb_client(endpoint)
+
+
+@contextmanager
+def new_table(endpoint: str) -> Generator[Table]:
+    """Yield a table of its own, and delete it in the end.
+
+    It deletes nothing by itself: the emulator would, by a clock the test does not hold.
+    """
+    client = client_of(endpoint)
+    name = f"Ledger{time.time_ns()}"
+    client.create_table(**table_definition(name))
+    try:
+        yield Table(client, name)
+    finally:
+        client.delete_table(TableName=name)
+
+
+def expire(table: Table, clock: Clock) -> int:
+    """Delete what has expired, as the table itself does within two days; return how many."""
+    now_s = str(int(clock.now().timestamp()))
+    values: Any = {":now": {"N": now_s}}
+    items: list[Any] = []
+    for page in table.client.get_paginator("scan").paginate(
+        TableName=table.name,
+        FilterExpression="expires_at <= :now",
+        ExpressionAttributeValues=values,
+    ):
+        items += page["Items"]
+    for item in items:
+        key = {name: item[name] for name in ("transaction_id", "record")}
+        table.client.delete_item(TableName=table.name, Key=key)
+    return len(items)
+
+
 def _fail(error: sqlite3.Error) -> None:
     raise AssertionError from error
 
 
-LEDGERS: dict[str, Callable[[Path, Clock], AbstractAsyncContextManager[Home]]] = {
+LEDGERS: dict[
+    str, Callable[[Path, Clock, Callable[[], str]], AbstractAsyncContextManager[Home]]
+] = {
     "sqlite": sqlite_home,
+    "dynamodb": dynamodb_home,
 }

@@ -1,0 +1,222 @@
+"""The ledger on DynamoDB: an append is one transaction, its key first."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from payments_sandbox.adapters import dynamodb_listing
+from payments_sandbox.adapters.dynamodb_items import (
+    HEAD,
+    head_item,
+    is_kept,
+    ms_of,
+    payment_of,
+    record_of,
+    spent_item,
+    spent_key,
+    transaction_item,
+    transaction_of,
+)
+from payments_sandbox.adapters.dynamodb_table import Item, Table
+from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
+from payments_sandbox.domain.identifiers import is_payment_id, place_of
+from payments_sandbox.domain.payment import Payment
+from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.ports import (
+    Clock,
+    IdempotencyKey,
+    KeySpent,
+    LostRace,
+    Page,
+    PaymentFilter,
+    Spent,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import PutTypeDef, TransactWriteItemTypeDef
+
+READ_TRIES_MAX = 16
+_NEW = "attribute_not_exists(transaction_id)"
+_DEAD_OR_NEW = f"{_NEW} OR ends_at <= :now"
+_FOLLOWS = (
+    "version = :before AND merchant_id = :merchant"
+    " AND (attribute_not_exists(expires_at) OR expires_at > :now)"
+)
+# Why a transaction is cancelled when another one came first, or too many came at once.
+_RACES = {
+    "ConditionalCheckFailed",
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+}
+
+
+def _heard_by_nobody(_: Sequence[Transaction]) -> None: ...
+
+
+class DynamoLedger:
+    """Payments, their transactions and spent keys in one table.
+
+    `on_appended` hears of transactions once they are durable.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        clock: Clock,
+        on_appended: Callable[[Sequence[Transaction]], None] = _heard_by_nobody,
+    ) -> None:
+        self._table = table
+        self._clock = clock
+        self._on_appended = on_appended
+
+    async def close(self) -> None:
+        """Finish what runs and let go of the table."""
+        await self._table.close()
+
+    async def payment(self, merchant_id: str, payment_id: str) -> Payment:
+        """Return the latest committed head; raise NotFound."""
+        item = await self._table.get(payment_id, HEAD) if is_payment_id(payment_id) else None
+        return self._own_head(item, merchant_id)
+
+    async def history(self, merchant_id: str, payment_id: str) -> tuple[Payment, list[Transaction]]:
+        """Return head and transactions as of one moment; raise NotFound.
+
+        The head is read before its transactions. One that is missing is still being written, so
+        all is read again; one that came later is left out.
+        """
+        for _ in range(READ_TRIES_MAX):
+            items = await self._records(payment_id) if is_payment_id(payment_id) else []
+            head = items[0] if items and items[0]["record"]["S"] == HEAD else None
+            payment = self._own_head(head, merchant_id)
+            transactions = [transaction_of(one) for one in items[1 : payment.version + 1]]
+            if len(transactions) == payment.version:
+                return payment, transactions
+        raise LedgerUnavailable
+
+    async def transaction(self, merchant_id: str, transaction_id: str) -> Transaction:
+        """Return one transaction; raise NotFound."""
+        payment_id, seq, _ = place_of(transaction_id)
+        item = await self._table.get(payment_id, record_of(seq))
+        if item is None or not is_kept(item, self._clock.now()):
+            raise NotFound
+        transaction = transaction_of(item)
+        if (transaction.merchant_id, transaction.transaction_id) != (merchant_id, transaction_id):
+            raise NotFound
+        return transaction
+
+    async def payments(
+        self,
+        merchant_id: str,
+        wanted: PaymentFilter,
+        at: datetime,
+        *,
+        before: str | None,
+        limit: int,
+    ) -> Page:
+        """Return payments whose ids are below `before`, newest first; see the port."""
+        question = dynamodb_listing.Question(merchant_id, wanted, at, self._clock.now())
+        return await dynamodb_listing.page(self._table, question, before=before, limit=limit)
+
+    async def spent(self, key: IdempotencyKey) -> Spent | None:
+        """Return what the key stands for, or None while it is not spent or its life is over."""
+        place = spent_key(key)
+        item = await self._table.get(place["transaction_id"]["S"], place["record"]["S"])
+        if item is None or int(item["ends_at"]["N"]) <= self._now_ms(key):
+            return None
+        return await self._spent(item)
+
+    async def append(
+        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
+    ) -> None:
+        """Write key, head and transactions, all or nothing; raise KeySpent or LostRace."""
+        now = self._clock.now()
+        actions: list[TransactWriteItemTypeDef] = [
+            self._follow(payment, payment.version - len(transactions), now)
+        ]
+        actions += [
+            self._put(transaction_item(payment, one, now), _NEW, {}) for one in transactions
+        ]
+        if key is not None:
+            alive_until = {":now": {"N": str(self._now_ms(key))}}
+            actions.insert(0, self._put(spent_item(key, payment), _DEAD_OR_NEW, alive_until))
+        try:
+            await self._table.run(self._table.client.transact_write_items, TransactItems=actions)
+        except ClientError as error:
+            raise await self._refusal(error, key) from error
+        self._on_appended(transactions)
+
+    def _follow(self, payment: Payment, before: int, now: datetime) -> "TransactWriteItemTypeDef":
+        """Put the head in the place of the one that was read, or where none was."""
+        if before == 0:
+            return self._put(head_item(payment), _NEW, {})
+        values = {
+            ":before": {"N": str(before)},
+            ":merchant": {"S": payment.merchant_id},
+            ":now": {"N": str(ms_of(now) // 1000)},
+        }
+        return self._put(head_item(payment), _FOLLOWS, values)
+
+    def _put(
+        self, item: dict[str, Any], condition: str, values: dict[str, Any]
+    ) -> "TransactWriteItemTypeDef":
+        """Put one item on a condition; the item that fails it comes back with the refusal."""
+        put: PutTypeDef = {
+            "TableName": self._table.name,
+            "Item": item,
+            "ConditionExpression": condition,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if values:
+            put["ExpressionAttributeValues"] = values
+        return {"Put": put}
+
+    async def _refusal(self, error: ClientError, key: IdempotencyKey | None) -> Exception:
+        """Return what a cancelled transaction means; the key, if it is spent, before all else."""
+        reasons: Any = error.response.get("CancellationReasons", [])
+        codes = {one["Code"] for one in reasons} - {"None"}
+        if not codes or codes - _RACES:
+            return error
+        if key is not None and reasons[0]["Code"] == "ConditionalCheckFailed":
+            return KeySpent(await self._spent(reasons[0]["Item"]))
+        return LostRace()
+
+    async def _spent(self, item: Item) -> Spent:
+        """Return what a spent key stands for; its transaction is kept as long as the key."""
+        seq = int(item["seq"]["N"])
+        transaction = await self._table.get(item["payment_id"]["S"], record_of(seq))
+        assert transaction is not None  # noqa: S101 - written together
+        return Spent(item["fingerprint"]["B"], transaction_of(transaction))
+
+    def _own_head(self, item: Item | None, merchant_id: str) -> Payment:
+        if (
+            item is None
+            or item["merchant_id"]["S"] != merchant_id
+            or not is_kept(item, self._clock.now())
+        ):
+            raise NotFound
+        return payment_of(item)
+
+    async def _records(self, payment_id: str) -> list[Item]:
+        """Return all records of a payment, the head first."""
+        items: list[Item] = []
+        rest: dict[str, Any] = {}
+        while True:
+            answer = await self._table.run(
+                self._table.client.query,
+                TableName=self._table.name,
+                KeyConditionExpression="transaction_id = :id",
+                ExpressionAttributeValues={":id": {"S": payment_id}},
+                ConsistentRead=True,
+                **rest,
+            )
+            items += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return items
+            rest = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _now_ms(self, key: IdempotencyKey) -> int:
+        """Return the later of real time and the merchant's: a key's life ends on either."""
+        return ms_of(max(key.spent_at, self._clock.now()))

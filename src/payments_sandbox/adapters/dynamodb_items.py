@@ -1,0 +1,112 @@
+"""Payments, transactions and spent keys as items of the table and back.
+
+`expires_at` is when the table may delete an item, in seconds of real time; the table is late, so
+every read looks at it too. `listed_at` orders the indexes: a payment by its id, a transaction by
+when it was written.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from payments_sandbox.adapters.codec import (
+    decode_payment,
+    decode_transaction,
+    encode_payment,
+    encode_transaction,
+)
+from payments_sandbox.adapters.dynamodb_table import Item, key_of
+from payments_sandbox.domain.payment import Payment
+from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.ports import IdempotencyKey
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+HEAD, SPENT = "payment", "key"
+
+
+def record_of(seq: int) -> str:
+    """Return the sort key of a payment's transaction; a payment has at most 1,000."""
+    return f"txn#{seq:04}"
+
+
+def listed_in(merchant_id: str, what: str) -> dict[str, str]:
+    """Return the list of a merchant's payments, or of its events."""
+    return {"S": f"{merchant_id}#{what}"}
+
+
+def head_item(payment: Payment) -> dict[str, Any]:
+    """Return the head; while something is due it says when."""
+    item = key_of(payment.payment_id, HEAD) | {
+        "merchant_id": {"S": payment.merchant_id},
+        "version": {"N": str(payment.version)},
+        "card_id": {"S": payment.card.card_id},
+        "listed_in": listed_in(payment.merchant_id, "payments"),
+        "listed_at": {"S": payment.payment_id},
+        "body": {"S": encode_payment(payment).decode()},
+    }
+    if payment.due_at is not None:
+        item["due_at"] = {"S": iso_of(payment.due_at)}
+    return item | _expiry(payment)
+
+
+def transaction_item(
+    payment: Payment, transaction: Transaction, written_at: datetime
+) -> dict[str, Any]:
+    """Return one transaction of the payment."""
+    return (
+        key_of(transaction.payment_id, record_of(transaction.seq))
+        | {
+            "listed_in": listed_in(transaction.merchant_id, "events"),
+            "listed_at": {"S": f"{iso_of(written_at)}#{transaction.transaction_id}"},
+            "body": {"S": encode_transaction(transaction).decode()},
+        }
+        | _expiry(payment)
+    )
+
+
+def spent_item(key: IdempotencyKey, payment: Payment) -> dict[str, Any]:
+    """Return the key, spent on the payment's last transaction for as long as that is kept."""
+    ends_at = min(key.expires_at, payment.expires_at or key.expires_at)
+    return spent_key(key) | {
+        "fingerprint": {"B": key.fingerprint},
+        "payment_id": {"S": payment.payment_id},
+        "seq": {"N": str(payment.version)},
+        "ends_at": {"N": str(ms_of(ends_at))},
+        "expires_at": {"N": str(-(-ms_of(ends_at) // 1000))},
+    }
+
+
+def spent_key(key: IdempotencyKey) -> dict[str, Any]:
+    """Return the primary key of a spent key."""
+    return key_of(f"idem#{key.scope_hash.hex()}", SPENT)
+
+
+def payment_of(item: Item) -> Payment:
+    """Return the head an item holds."""
+    return decode_payment(item["body"]["S"].encode())
+
+
+def transaction_of(item: Item) -> Transaction:
+    """Return the transaction an item holds."""
+    return decode_transaction(item["body"]["S"].encode())
+
+
+def is_kept(item: Item, now: datetime) -> bool:
+    """Tell whether an item's retention lasts; the table may hold it two days longer."""
+    return "expires_at" not in item or int(item["expires_at"]["N"]) * 1000 > ms_of(now)
+
+
+def ms_of(at: datetime) -> int:
+    """Return milliseconds since 1970."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def iso_of(at: datetime) -> str:
+    """Return a UTC time so that texts are in the order of their times."""
+    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _expiry(payment: Payment) -> dict[str, Any]:
+    if payment.expires_at is None:
+        return {}
+    return {"expires_at": {"N": str(-(-ms_of(payment.expires_at) // 1000))}}
