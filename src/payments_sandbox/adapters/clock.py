@@ -12,6 +12,14 @@ _SHIFTS = range(120, -1, -10)
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
+def reseed() -> None:
+    """Draw new jitter: a process restored from a snapshot would pause as its twins do.
+
+    Ids need none of it; they come from the operating system's chance.
+    """
+    random.seed()
+
+
 class SystemClock:
     """The machine's clock."""
 

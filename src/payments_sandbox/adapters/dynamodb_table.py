@@ -14,12 +14,11 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from botocore.session import Session
 
+from payments_sandbox.adapters.aws_clients import new_client
 from payments_sandbox.domain.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ Result = TypeVar("Result")
 Item = Mapping[str, Any]
 
 CONNECTIONS: Final = 32
-CONNECT_TIMEOUT_S: Final = 1.0
-READ_TIMEOUT_S: Final = 2.5
-ATTEMPTS_MAX: Final = 3
 BATCH_MAX: Final = 100
 BY_CARD, BY_MERCHANT, BY_DUE = "by_card", "by_merchant", "by_due"
 # What the caller got wrong, or what only append understands; the rest is the table's trouble.
@@ -89,18 +85,8 @@ class Table:
 
 
 def dynamodb_client(endpoint: str | None = None, region: str | None = None) -> "DynamoDBClient":
-    """Return a client whose waits are bounded; None leaves a choice to the environment."""
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        max_pool_connections=CONNECTIONS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
-        tcp_keepalive=True,
-    )
-    client = Session().create_client(
-        "dynamodb", region_name=region, endpoint_url=endpoint, config=config
-    )
-    return cast("DynamoDBClient", client)
+    """Return a client; None leaves a choice to the environment."""
+    return new_client("dynamodb", endpoint, region, connections=CONNECTIONS)
 
 
 def key_of(transaction_id: str, record: str) -> dict[str, Any]:

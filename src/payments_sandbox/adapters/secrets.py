@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-_ROOT_BYTES = 32
+ROOT_BYTES = 32
 
 
 class SecretsUnusable(Exception):
@@ -36,7 +36,7 @@ def create_secrets(path: Path) -> FileSecrets:
 
     Raise FileExistsError rather than replace one.
     """
-    root = secrets.token_bytes(_ROOT_BYTES)
+    root = secrets.token_bytes(ROOT_BYTES)
     unfinished = path.with_name(path.name + ".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -66,6 +66,6 @@ def load_secrets(path: Path) -> FileSecrets:
         root = bytes.fromhex(json.loads(path.read_text())["identity"])
     except (ValueError, KeyError, TypeError) as error:
         raise SecretsUnusable(f"{path} does not hold an identity root") from error
-    if len(root) != _ROOT_BYTES:
+    if len(root) != ROOT_BYTES:
         raise SecretsUnusable(f"{path} does not hold an identity root")
     return FileSecrets(root)

@@ -14,6 +14,7 @@ from payments_sandbox.adapters.secrets import (
     create_secrets,
     load_secrets,
 )
+from payments_sandbox.services.ports import LedgerRefused
 
 SQLITE_VERSION_MIN = (3, 37, 0)  # STRICT tables
 APPLICATION_ID = 0x50534258  # "PSBX", so that another program's database is refused
@@ -33,7 +34,7 @@ _PRAGMAS = {
 }
 
 
-class LedgerFileRefused(Exception):
+class LedgerFileRefused(LedgerRefused):
     """The file cannot serve as a ledger; the message says why and what to do."""
 
 

@@ -18,7 +18,7 @@ def show(serving: Serving, console: Console) -> None:
     rows = [
         ("Base URL", serving.base_url),
         ("API key", key),
-        ("Data file", str(serving.data.absolute())),
+        ("Ledger", serving.home.name),
         ("Docs", f"{serving.base_url}/docs"),
         ("Rate limit", _rate_limit(serving.rate_limit)),
     ]

@@ -1,35 +1,26 @@
-"""The embedded home: one process, one SQLite file, served until it is told to stop."""
+"""A server on this machine: one process over one home, until it is told to stop."""
 
 import asyncio
 import gc
 import ipaddress
-import logging
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 
 import uvicorn
 
-from payments_sandbox.adapters.sqlite import SqliteLedger
-from payments_sandbox.adapters.sqlite_file import held
 from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import EdgeSettings
 from payments_sandbox.api.rate_limit import RateLimit
-from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.entrypoints.http_protocol import BoundedHttp
-from payments_sandbox.entrypoints.wiring import Sandbox, end_process, open_sandbox
+from payments_sandbox.entrypoints.wiring import Home, Sandbox
 
 DRAIN_S = 10
 KEEP_ALIVE_S = 30
-PURGE_EVERY_S = 600.0
-PURGE_PAUSE_S = 0.1
-WATCH_EVERY_S = 1.0
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_log = logging.getLogger(__name__)
 
 
 class ServeRefused(Exception):
@@ -42,7 +33,7 @@ class ServeOptions:
 
     host: str
     port: int
-    data: Path
+    home: Home
     rate_limit: int | None
     allowed_hosts: tuple[str, ...] = ()
     access_log: bool = False
@@ -53,14 +44,14 @@ class Serving:
     """What is being served, once the port is open."""
 
     base_url: str
-    data: Path
+    home: Home
     local_key: bool
     rate_limit: int | None
 
 
 def run(options: ServeOptions, announce: Callable[[Serving], None]) -> None:
-    """Serve until SIGTERM or SIGINT; raise ServeRefused or LedgerFileRefused."""
-    with held(options.data), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    """Serve until SIGTERM or SIGINT; raise ServeRefused or LedgerRefused."""
+    with options.home.held(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(options, announce))
 
 
@@ -75,31 +66,32 @@ def is_loopback(host: str) -> bool:
 
 
 async def _serve(options: ServeOptions, announce: Callable[[Serving], None]) -> None:
-    sandbox = open_sandbox(options.data)
+    sandbox = options.home.open()
     try:
-        local_key = await _local_key(sandbox, options.host, options.data)
+        local_key = await _local_key(sandbox, options)
         listener = _listen(options)
         server = _Server(_config(sandbox, options))
         base_url = _base_url(options.host, listener)
         gc.freeze()  # what start-up made stays: the collector need not look at it again
         gc.set_threshold(50_000, 50, 50)
         gc.enable()
-        async with _meanwhile(_purge(sandbox.ledger), _watch(options.data)):
+        async with _meanwhile(*options.home.chores()):
             with _stopped_by_signals(server):
-                announce(Serving(base_url, options.data, local_key, options.rate_limit))
+                announce(Serving(base_url, options.home, local_key, options.rate_limit))
                 await server.serve(sockets=[listener])
     finally:
-        await sandbox.ledger.close()
+        await sandbox.close()
 
 
-async def _local_key(sandbox: Sandbox, host: str, data: Path) -> bool:
+async def _local_key(sandbox: Sandbox, options: ServeOptions) -> bool:
     """Return whether the well-known key works; it may only where nobody else can reach it."""
-    if is_loopback(host):
+    if is_loopback(options.host):
         return await sandbox.tenancy.ensure_local_key()
     if await sandbox.tenancy.local_key_works():
         raise ServeRefused(
-            f"the API key sk_test_local is known to everybody, so it may not be served on {host}. "
-            f"Revoke it first (payments-sandbox keys revoke default local --data {data}), "
+            f"the API key sk_test_local is known to everybody, so it may not be served on "
+            f"{options.host}. "
+            f"Revoke it first (payments-sandbox keys revoke default local {options.home.option}), "
             "or keep to 127.0.0.1."
         )
     return False
@@ -180,33 +172,6 @@ async def _meanwhile(*work: Coroutine[None, None, None]) -> AsyncGenerator[None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _watch(data: Path) -> None:
-    """End the process when its ledger is deleted or moved: nothing it answers would be kept."""
-    served = _inode(data)
-    while _inode(data) == served:  # noqa: ASYNC110 - a file has no event
-        await asyncio.sleep(WATCH_EVERY_S)
-    end_process(f"{data} was deleted or moved while it was served; ending")
-
-
-def _inode(path: Path) -> int | None:
-    """Return which file is at the path, or None."""
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
-
-
-async def _purge(ledger: SqliteLedger) -> None:
-    """Delete what has expired, a little at a time, now and every ten minutes."""
-    while True:
-        try:
-            more = await ledger.purge() > 0
-        except LedgerUnavailable:
-            _log.warning("could not delete what has expired; trying again later")
-            more = False
-        await asyncio.sleep(PURGE_PAUSE_S if more else PURGE_EVERY_S)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

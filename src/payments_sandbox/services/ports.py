@@ -40,6 +40,10 @@ class KeySpent(Exception):
         self.spent = spent
 
 
+class LedgerRefused(Exception):
+    """The ledger cannot be opened; the message says why and what to do."""
+
+
 class LostRace(Exception):
     """Another write to the payment came first: read again and apply again."""
 

@@ -1,0 +1,149 @@
+"""The two roots of a stage as SSM SecureStrings, in the only place where they are whole.
+
+`identity` is never rotated: card ids and spent keys are made under it. `webhook` has several
+roots, of which one is current; an old one lives on for the endpoints that name it.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payments_sandbox.adapters.aws_clients import new_client
+from payments_sandbox.adapters.secrets import ROOT_BYTES, FileSecrets, SecretsUnusable
+from payments_sandbox.domain.errors import LedgerUnavailable
+
+if TYPE_CHECKING:
+    from types_boto3_ssm import SSMClient
+
+CACHE_S: Final = 300.0
+WEBHOOK_ROOTS_MAX: Final = 40
+"""What fits into a standard parameter's 4 KB, with some room."""
+_log = logging.getLogger(__name__)
+
+
+class ParameterNames(NamedTuple):
+    """Where a stage's roots are."""
+
+    identity: str
+    webhook: str
+
+
+def parameter_names(stage: str) -> ParameterNames:
+    """Return the names of the stage's parameters."""
+    return ParameterNames(
+        f"/payments-sandbox/{stage}/identity-root", f"/payments-sandbox/{stage}/webhook-roots"
+    )
+
+
+def ssm_client(endpoint: str | None = None, region: str | None = None) -> "SSMClient":
+    """Return a client; None leaves a choice to the environment."""
+    client: SSMClient = new_client("ssm", endpoint, region)
+    return client
+
+
+class SsmSecrets:
+    """Keyed hashes under the stage's identity root, read when first needed and each 5 minutes."""
+
+    def __init__(self, client: "SSMClient", stage: str, monotonic: Callable[[], float]) -> None:
+        self._client = client
+        self._name = parameter_names(stage).identity
+        self._monotonic = monotonic
+        self._known: FileSecrets | None = None
+        self._known_until = 0.0
+
+    def identity(self, purpose: str, *parts: str) -> bytes:
+        """Return 32 bytes that only the holder of the root can derive; raise LedgerUnavailable."""
+        return self.current().identity(purpose, *parts)
+
+    def current(self) -> FileSecrets:
+        """Return the root's hashes; raise LedgerUnavailable while it cannot be read."""
+        if self._known is None or self._monotonic() >= self._known_until:
+            self._known = self._read()
+            self._known_until = self._monotonic() + CACHE_S
+        return self._known
+
+    def forget(self) -> None:
+        """Read the root again when it is next needed."""
+        self._known = None
+
+    def _read(self) -> FileSecrets:
+        try:
+            value = _read(self._client, self._name)
+        except (ClientError, BotoCoreError) as error:
+            _log.warning("the parameter %s cannot be read: %s", self._name, type(error).__name__)
+            raise LedgerUnavailable from error
+        if value is None:
+            _log.error(
+                "the parameter %s is missing: run `payments-sandbox secrets init`", self._name
+            )
+            raise LedgerUnavailable
+        return FileSecrets(_root(value, self._name))
+
+
+def init_roots(client: "SSMClient", stage: str) -> dict[str, bool]:
+    """Make what is missing of the stage's roots; return each name and whether it is new."""
+    names = parameter_names(stage)
+    return {
+        names.identity: _create(client, names.identity, {"root": _new_root()}),
+        names.webhook: _create(
+            client, names.webhook, {"current": "k1", "roots": {"k1": _new_root()}}
+        ),
+    }
+
+
+def rotate_webhook_root(client: "SSMClient", stage: str) -> str:
+    """Add a webhook root and make it current; return its id; raise SecretsUnusable."""
+    name = parameter_names(stage).webhook
+    text = _read(client, name)
+    if text is None:
+        raise SecretsUnusable(f"{name} is missing: run `payments-sandbox secrets init` first")
+    try:
+        roots = dict(json.loads(text)["roots"])
+    except (ValueError, KeyError, TypeError):
+        raise SecretsUnusable(f"{name} does not hold webhook roots") from None
+    if len(roots) >= WEBHOOK_ROOTS_MAX:
+        raise SecretsUnusable(f"{name} holds {len(roots)} roots, which is all it can")
+    root_id = f"k{len(roots) + 1}"
+    value = json.dumps({"current": root_id, "roots": roots | {root_id: _new_root()}})
+    client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+    return root_id
+
+
+def _create(client: "SSMClient", name: str, value: object) -> bool:
+    try:
+        client.put_parameter(
+            Name=name,
+            Value=json.dumps(value),
+            Type="SecureString",
+            Description="Payments Sandbox; made by `payments-sandbox secrets init`",
+            Overwrite=False,
+        )
+    except client.exceptions.ParameterAlreadyExists:
+        return False
+    return True
+
+
+def _read(client: "SSMClient", name: str) -> str | None:
+    try:
+        answer = client.get_parameter(Name=name, WithDecryption=True)
+    except client.exceptions.ParameterNotFound:
+        return None
+    return answer["Parameter"].get("Value", "")
+
+
+def _root(value: str, name: str) -> bytes:
+    try:
+        root = bytes.fromhex(json.loads(value)["root"])
+    except (ValueError, KeyError, TypeError):
+        raise SecretsUnusable(f"{name} does not hold an identity root") from None
+    if len(root) != ROOT_BYTES:
+        raise SecretsUnusable(f"{name} does not hold an identity root")
+    return root
+
+
+def _new_root() -> str:
+    return secrets.token_bytes(ROOT_BYTES).hex()

@@ -1,0 +1,94 @@
+"""The API as a function behind an API Gateway REST API: the app that serves locally, observed.
+
+The gateway checks API keys and holds the rate limit. Logs are JSON lines with the gateway's request
+id; metrics are lines that CloudWatch reads; no line holds what was sent.
+"""
+
+import logging
+from collections.abc import Sequence
+from time import monotonic, perf_counter
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from mangum import Mangum
+
+from payments_sandbox.adapters.clock import reseed
+from payments_sandbox.adapters.dynamodb import DynamoLedger
+from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
+from payments_sandbox.adapters.dynamodb_table import Table
+from payments_sandbox.api.app import create_app
+from payments_sandbox.api.edge import EdgeSettings
+from payments_sandbox.domain.transaction import Transaction, TransactionStatus, TransactionType
+from payments_sandbox.entrypoints.gateway import GatewayCaller, RestApiRequest, request_id_of
+from payments_sandbox.services.merchants import Tenancy
+from payments_sandbox.services.payments import Payments
+from payments_sandbox.services.ports import Clock, Ids, Secrets
+
+Event = dict[str, Any]
+
+# Named as the package, so that all its modules log through it.
+logger = Logger(service="payments_sandbox", utc=True)
+metrics = Metrics(namespace="PaymentsSandbox", service="api")
+tracer = Tracer(service="payments_sandbox", patch_modules=("botocore",))
+# It would log paths, which may hold anything, and errors, which the edge has logged.
+logging.getLogger("mangum").setLevel(logging.CRITICAL)
+
+_COUNTED = {
+    (TransactionType.AUTHORIZATION, TransactionStatus.APPROVED): "authorized",
+    (TransactionType.AUTHORIZATION, TransactionStatus.DECLINED): "declined",
+    (TransactionType.CAPTURE, TransactionStatus.COMPLETED): "captured",
+    (TransactionType.REFUND, TransactionStatus.COMPLETED): "refunded",
+}
+_NOBODYS_REQUEST: Event = {
+    "httpMethod": "POST",
+    "path": "/payments/authorize",
+    "headers": {},
+    "body": "{}",
+    "requestContext": {"requestId": "prime"},
+}
+
+
+class ApiFunction:
+    """The function over these adapters, and what SnapStart asks of it."""
+
+    def __init__(self, table: Table, secrets: Secrets, clock: Clock, ids: Ids) -> None:
+        self._table = table
+        ledger, merchants = DynamoLedger(table, clock, _count), DynamoMerchants(table)
+        tenancy = Tenancy(merchants, clock, ids)
+        edge = EdgeSettings(
+            access_log=True,
+            caller=GatewayCaller(merchants, tenancy, monotonic),
+            request_id=request_id_of,
+        )
+        app = create_app(Payments(ledger, merchants, clock, ids, secrets), tenancy, edge)
+        self._adapter = Mangum(app, lifespan="off", custom_handlers=[RestApiRequest])
+        counted = metrics.log_metrics(self._answer)
+        # Neither answers nor errors belong into a trace: they may show what was sent.
+        traced = tracer.capture_lambda_handler(counted, capture_response=False, capture_error=False)
+        self.handle = logger.inject_lambda_context(
+            traced, correlation_id_path="requestContext.requestId", clear_state=True
+        )
+
+    def prime(self) -> None:
+        """Run what a first request runs, without a word to the table or the log."""
+        self._adapter(_NOBODYS_REQUEST, None)
+
+    def refresh(self) -> None:
+        """Drop what does not survive a snapshot: connections, and the order of chance."""
+        self._table.client.close()
+        reseed()
+
+    def _answer(self, event: Event, context: object) -> dict[str, Any]:
+        started = perf_counter()
+        answer = self._adapter(event, context)
+        latency_ms = (perf_counter() - started) * 1000
+        metrics.add_metric("latency", MetricUnit.Milliseconds, latency_ms)
+        return answer
+
+
+def _count(transactions: Sequence[Transaction]) -> None:
+    for one in transactions:
+        name = _COUNTED.get((one.type, one.status))
+        if name is not None:
+            metrics.add_metric(name, MetricUnit.Count, 1)

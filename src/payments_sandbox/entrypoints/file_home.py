@@ -1,0 +1,86 @@
+"""The embedded home: one SQLite file, its own server's alone."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from payments_sandbox.adapters.clock import SystemClock
+from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_file import held, open_ledger_file
+from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.domain.errors import LedgerUnavailable
+from payments_sandbox.entrypoints.wiring import Sandbox, end_process, sandbox_over
+
+PURGE_EVERY_S = 600.0
+PURGE_PAUSE_S = 0.1
+WATCH_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class FileHome:
+    """The SQLite file at a path, made when it is first opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ledger: SqliteLedger | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's whole path."""
+        return str(self._path.absolute())
+
+    @property
+    def option(self) -> str:
+        """The option that names it on the command line."""
+        return f"--data {self._path}"
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold the file for this process; raise LedgerRefused."""
+        return held(self._path)
+
+    def open(self) -> Sandbox:
+        """Open the file, made new if need be; raise LedgerRefused."""
+        secrets = open_ledger_file(self._path)
+        clock = SystemClock()
+        self._ledger = ledger = SqliteLedger(self._path, clock, _flush_failed)
+        return sandbox_over(ledger, SqliteMerchants(ledger), secrets, clock, ledger.close)
+
+    def chores(self) -> Sequence[Coroutine[None, None, None]]:
+        """Return the work beside serving: deleting what expired, watching the file."""
+        assert self._ledger is not None  # noqa: S101 - it is open
+        return [_purge(self._ledger), _watch(self._path)]
+
+
+def _flush_failed(error: sqlite3.Error) -> None:
+    """After a failed flush only a restart can tell what is on disk."""
+    end_process(f"flushing to disk failed ({error}); ending to recover at the next start")
+
+
+async def _watch(data: Path) -> None:
+    """End the process when its ledger is deleted or moved: nothing it answers would be kept."""
+    served = _inode(data)
+    while _inode(data) == served:  # noqa: ASYNC110 - a file has no event
+        await asyncio.sleep(WATCH_EVERY_S)
+    end_process(f"{data} was deleted or moved while it was served; ending")
+
+
+def _inode(path: Path) -> int | None:
+    """Return which file is at the path, or None."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+async def _purge(ledger: SqliteLedger) -> None:
+    """Delete what has expired, a little at a time, now and every ten minutes."""
+    while True:
+        try:
+            more = await ledger.purge() > 0
+        except LedgerUnavailable:
+            _log.warning("could not delete what has expired; trying again later")
+            more = False
+        await asyncio.sleep(PURGE_PAUSE_S if more else PURGE_EVERY_S)
