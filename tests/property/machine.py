@@ -14,12 +14,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.domain.card import PresentedCard
 from payments_sandbox.domain.errors import IdempotencyKeyReused, NotFound
 from payments_sandbox.domain.operations import Authorize, Capture, Refund, Void
 from payments_sandbox.services.payments import Outcome
 from tests import strategies
+from tests.property.homes import Opens
 from tests.property.model import Expected
 from tests.property.sandbox import CheckedSandbox, Sent
 
@@ -31,14 +31,13 @@ crowds = st.integers(2, 5)
 
 
 class PaymentsMachine(RuleBasedStateMachine):
-    """Callers of two processes on one ledger; `ledger_kind` is the ledger under test."""
+    """Callers of two processes on one ledger: the one in the home that `opens` opens."""
 
-    ledger_kind: type[SqliteLedger] = SqliteLedger
     sent: Bundle[Sent] = Bundle("sent")
 
-    def __init__(self) -> None:
+    def __init__(self, opens: Opens) -> None:
         super().__init__()
-        self.sandbox = CheckedSandbox(self.ledger_kind)
+        self.sandbox = CheckedSandbox(opens)
 
     def teardown(self) -> None:
         """Let go of everything."""
@@ -211,3 +210,13 @@ class PaymentsMachine(RuleBasedStateMachine):
     def listed_as_expected(self) -> None:
         """The lists show exactly the model's payments."""
         self.sandbox.run(self.sandbox.check_lists())
+
+
+def machine_on(opens: Opens) -> type[PaymentsMachine]:
+    """Return the machine as Hypothesis wants it: a class that needs nothing."""
+
+    class Machine(PaymentsMachine):
+        def __init__(self) -> None:
+            super().__init__(opens)
+
+    return Machine

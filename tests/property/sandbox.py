@@ -2,24 +2,24 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from payments_sandbox.adapters.sqlite import SqliteLedger
-from payments_sandbox.adapters.sqlite_file import open_ledger_file
-from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.domain.merchant import ApiKey
 from payments_sandbox.domain.operations import Authorize, Operation
 from payments_sandbox.domain.payment import Payment, Status
 from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.merchants import hash_of
 from payments_sandbox.services.payments import Outcome, Payments, Request
 from payments_sandbox.services.ports import PaymentFilter
 from tests.property.folding import assert_sound
+from tests.property.homes import Home, Opens
 from tests.property.model import Expected, expected_of, fact_of
-from tests.unit.ledgers import fail_the_test, with_merchants
-from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
+from tests.unit.stand_ins import NOW, SECRETS, ManualClock, SeededIds
 
 KEY_LIFE = timedelta(hours=24)
 PROCESSES = 2
@@ -45,18 +45,18 @@ class Sent:
 class CheckedSandbox:
     """Two processes' services on one ledger, and what each payment should be."""
 
-    def __init__(self, ledger_kind: type[SqliteLedger]) -> None:
+    def __init__(self, opens: Opens) -> None:
         self._folder = TemporaryDirectory()
         self._runner = asyncio.Runner()
+        self._opened = AsyncExitStack()
         self.clock = ManualClock(pause_share=0)
-        path = Path(self._folder.name) / "ledger.db"
-        open_ledger_file(path)
-        self.ledger = ledger_kind(path, self.clock, fail_the_test)
-        self.run(with_merchants(self.ledger, MERCHANT_ID, STRANGER_ID))
+        home = self.run(
+            self._opened.enter_async_context(opens(Path(self._folder.name), self.clock))
+        )
+        self.run(_with_merchants(home, MERCHANT_ID, STRANGER_ID))
+        self._ledger = home.ledger
         self._processes = [
-            Payments(
-                self.ledger, SqliteMerchants(self.ledger), self.clock, SeededIds(seed), SECRETS
-            )
+            Payments(home.ledger, home.merchants, self.clock, SeededIds(seed), SECRETS)
             for seed in range(PROCESSES)
         ]
         self.expected: dict[str, Expected] = {}
@@ -64,7 +64,7 @@ class CheckedSandbox:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.run(self.ledger.close())
+        self.run(self._opened.aclose())
         self._runner.close()
         self._folder.cleanup()
 
@@ -134,28 +134,34 @@ class CheckedSandbox:
 
     async def check_stored(self) -> None:
         """Compare everything that is stored with the model, and with itself."""
-        for auth_id, expected in self.expected.items():
-            payment, transactions = await self.ledger.history(MERCHANT_ID, auth_id)
-            assert_sound(payment, transactions)
-            assert expected.facts == [fact_of(one) for one in transactions]
-            assert payment == await self.ledger.payment(MERCHANT_ID, auth_id)
+        await asyncio.gather(*map(self._check_stored, self.expected.values()))
+
+    async def _check_stored(self, expected: Expected) -> None:
+        payment, transactions = await self._ledger.history(MERCHANT_ID, expected.auth_id)
+        assert_sound(payment, transactions)
+        assert expected.facts == [fact_of(one) for one in transactions]
+        assert payment == await self._ledger.payment(MERCHANT_ID, expected.auth_id)
 
     async def check_lists(self) -> None:
         """Compare what the lists show now with the model."""
         newest_first = sorted(self.expected.values(), key=lambda one: one.auth_id, reverse=True)
         everyone = await self._listed(PaymentFilter(), 2)
         cards = {one.payment_id: one.card.card_id for one in everyone}
-        for status in Status:
-            wanted = [one for one in newest_first if one.status_at(self.clock.at) == status]
-            await self._check_list(wanted, PaymentFilter(status=status))
+        lists = [
+            (PaymentFilter(status=one), self._with_status(newest_first, one)) for one in Status
+        ]
         for name in {one.card for one in newest_first}:
             wanted = [one for one in newest_first if one.card == name]
-            await self._check_list(wanted, PaymentFilter(card_id=cards.get(wanted[0].auth_id)))
+            lists.append((PaymentFilter(card_id=cards.get(wanted[0].auth_id)), wanted))
         for reference in {one.reference for one in newest_first} - {None}:
             wanted = [one for one in newest_first if one.reference == reference]
-            await self._check_list(wanted, PaymentFilter(reference=reference))
+            lists.append((PaymentFilter(reference=reference), wanted))
+        await asyncio.gather(*(self._check_list(wanted, by) for by, wanted in lists))
         assert [one.auth_id for one in newest_first] == [one.payment_id for one in everyone]
         assert await self._listed(PaymentFilter(), 2, STRANGER_ID) == []
+
+    def _with_status(self, payments: list[Expected], status: Status) -> list[Expected]:
+        return [one for one in payments if one.status_at(self.clock.at) == status]
 
     async def _check_list(self, wanted: list[Expected], by: PaymentFilter) -> None:
         assert [(one.auth_id, one.status_at(self.clock.at)) for one in wanted] == [
@@ -175,3 +181,10 @@ class CheckedSandbox:
             before = page.next_before
             if before is None:
                 return found
+
+
+async def _with_merchants(home: Home, *merchant_ids: str) -> None:
+    """Add these merchants, each with a key."""
+    for merchant_id in merchant_ids:
+        key = ApiKey(f"key of {merchant_id}", merchant_id, NOW)
+        await home.merchants.add_key(key, hash_of(key.key_id))

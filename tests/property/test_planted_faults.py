@@ -14,7 +14,8 @@ from payments_sandbox.domain.payment import Change, Payment, Status
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.payments import Outcome
 from payments_sandbox.services.ports import IdempotencyKey, Page, PaymentFilter, Spent
-from tests.property.machine import PaymentsMachine
+from tests.property.homes import on_sqlite
+from tests.property.machine import machine_on
 
 # No shrinking: that it fails is enough. A seed of its own would only make the suite moody.
 SETTINGS = settings(
@@ -193,15 +194,11 @@ def test_a_broken_rule_is_caught(rule: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(*RULES[rule])
 
     with pytest.raises(WRONG):
-        run_state_machine_as_test(PaymentsMachine, settings=SETTINGS)
+        run_state_machine_as_test(machine_on(on_sqlite()), settings=SETTINGS)
 
 
 @pytest.mark.parametrize("kind", LEDGERS, ids=lambda kind: kind.__name__)
 def test_a_broken_ledger_is_caught(kind: type[SqliteLedger]) -> None:
     """The machine fails on a ledger that does not keep its promises."""
-
-    class Broken(PaymentsMachine):
-        ledger_kind = kind
-
     with pytest.raises(WRONG):
-        run_state_machine_as_test(Broken, settings=SETTINGS)
+        run_state_machine_as_test(machine_on(on_sqlite(kind)), settings=SETTINGS)

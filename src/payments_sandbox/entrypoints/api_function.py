@@ -5,9 +5,9 @@ id; metrics are lines that CloudWatch reads; no line holds what was sent.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter
-from typing import Any
+from typing import Any, cast
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
@@ -26,6 +26,7 @@ from payments_sandbox.services.payments import Payments
 from payments_sandbox.services.ports import Clock, Ids, Secrets
 
 Event = dict[str, Any]
+Adapter = Callable[[Event, Any], dict[str, Any]]
 
 # Named as the package, so that all its modules log through it.
 logger = Logger(service="payments_sandbox", utc=True)
@@ -62,7 +63,9 @@ class ApiFunction:
             request_id=request_id_of,
         )
         app = create_app(Payments(ledger, merchants, clock, ids, secrets), tenancy, edge)
-        self._adapter = Mangum(app, lifespan="off", custom_handlers=[RestApiRequest])
+        self._adapter: Adapter = Mangum(
+            app, lifespan="off", custom_handlers=[cast("Any", RestApiRequest)]
+        )
         counted = metrics.log_metrics(self._answer)
         # Neither answers nor errors belong into a trace: they may show what was sent.
         traced = tracer.capture_lambda_handler(counted, capture_response=False, capture_error=False)
@@ -79,7 +82,7 @@ class ApiFunction:
         self._table.client.close()
         reseed()
 
-    def _answer(self, event: Event, context: object) -> dict[str, Any]:
+    def _answer(self, event: Event, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's
         started = perf_counter()
         answer = self._adapter(event, context)
         latency_ms = (perf_counter() - started) * 1000

@@ -19,7 +19,10 @@ _function = ApiFunction(
 handler = _function.handle
 
 if find_spec("snapshot_restore_py") is not None:  # part of Lambda's runtime from Python 3.12 on
-    from snapshot_restore_py import register_after_restore, register_before_snapshot
+    from snapshot_restore_py import (  # pyright: ignore[reportMissingTypeStubs]
+        register_after_restore,
+        register_before_snapshot,
+    )
 
     register_before_snapshot(_function.prime)
     register_after_restore(_function.refresh)

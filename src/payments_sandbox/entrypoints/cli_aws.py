@@ -11,8 +11,8 @@ import typer
 from payments_sandbox.entrypoints.terminal import (
     Stage,
     as_emulator_takes_it,
-    prepare_aws,
     out,
+    prepare_aws,
     refuse,
 )
 
