@@ -18,6 +18,7 @@ from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import Edge, EdgeSettings
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Patience, Payments
+from payments_sandbox.services.ports import Ids
 from tests.running import API_KEY, AUTHORIZE, CARD
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -80,11 +81,12 @@ async def api_over(
     edge: EdgeSettings | None = None,
     around: Ledgers | None = None,
     patience: Patience | None = None,
+    ids: Ids | None = None,
 ) -> AsyncGenerator[Api]:
     """Build the app as the local server does; `around` may stand between it and the ledger."""
     path = folder / "ledger.db"
     secrets = open_ledger_file(path)
-    clock, ids = ManualClock(), RandomIds()
+    clock, ids = ManualClock(), ids or RandomIds()
     ledger = SqliteLedger(path, clock, _fail)
     await Tenancy(SqliteMerchants(ledger), clock, ids).ensure_local_key()
     seen = around(ledger) if around is not None else ledger

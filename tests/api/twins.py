@@ -1,0 +1,89 @@
+"""The same requests to both homes: a local server's app, and the function behind a gateway.
+
+Every test of the API that asks for `api` runs on the twins too; an answer that differs fails it.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+
+from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
+from payments_sandbox.adapters.dynamodb_table import Table
+from payments_sandbox.adapters.secrets import load_secrets
+from payments_sandbox.adapters.sqlite_file import secrets_path
+from payments_sandbox.domain.merchant import ApiKey, Settings
+from payments_sandbox.entrypoints.api_function import ApiFunction
+from payments_sandbox.services.merchants import LOCAL_KEY, LOCAL_MERCHANT, hash_of
+from tests.api.harness import START, Api, api_over
+from tests.contract.homes import new_table
+from tests.gateway import GatewayTransport, Handler
+from tests.unit.stand_ins import SeededIds
+
+GATEWAY_KEY_ID = "a1b2c3d4e5"
+KEY_IDS = {LOCAL_KEY: GATEWAY_KEY_ID}
+SAME_HEADERS = ("content-type", "idempotent-replayed", "retry-after", "allow", "www-authenticate")
+
+
+class Twins(httpx.AsyncBaseTransport):
+    """Sends a request to both, and hands on the function's answer if they are the same."""
+
+    def __init__(self, local: httpx.AsyncBaseTransport, function: httpx.AsyncBaseTransport) -> None:
+        self._local = local
+        self._function = function
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it; what differs is an AssertionError."""
+        await request.aread()
+        expected = await _answer(self._local, request)
+        actual = await _answer(self._function, request)
+        assert expected.status_code == actual.status_code, (expected.text, actual.text)
+        assert expected.content == actual.content
+        for name in SAME_HEADERS:
+            assert expected.headers.get(name) == actual.headers.get(name), name
+        return actual
+
+    async def aclose(self) -> None:
+        """End both."""
+        await self._local.aclose()
+        await self._function.aclose()
+
+
+async def _answer(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    one = httpx.Request(
+        request.method, request.url, headers=request.headers.raw, content=request.content
+    )
+    response = await transport.handle_async_request(one)
+    await response.aread()
+    return response
+
+
+@asynccontextmanager
+async def twins_over(folder: Path, endpoint: str) -> AsyncGenerator[Api]:
+    """Build both under one clock, with ids of one seed and the secrets of one file."""
+    with new_table(endpoint) as table:
+        await _let_in(table)
+        async with api_over(folder, ids=SeededIds()) as local:
+            secrets = load_secrets(secrets_path(folder / "ledger.db"))
+
+            def function() -> Handler:
+                return ApiFunction(table, secrets, local.clock, SeededIds()).handle
+
+            transport = GatewayTransport(function, KEY_IDS)
+            client = httpx.AsyncClient(
+                transport=Twins(httpx.ASGITransport(local.app), transport),
+                base_url=local.client.base_url,
+                headers=local.client.headers,
+            )
+            async with client:
+                yield replace(local, client=client)
+        await table.close()
+
+
+async def _let_in(table: Table) -> None:
+    """Have the local key at the gateway, and its merchant with the settings of the other home."""
+    merchants = DynamoMerchants(table, Settings())
+    key = ApiKey(GATEWAY_KEY_ID, LOCAL_MERCHANT, START)
+    await merchants.add_key(key, hash_of(LOCAL_KEY), at_gateway=True)
