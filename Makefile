@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix bench crash openapi docs lock clean
+.PHONY: help serve test check fix aws aws-local bench crash openapi docs lock clean
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
@@ -34,6 +34,11 @@ fix: $(VENV)/.dev ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+aws: $(VENV)/.aws ## Install what the commands for AWS need
+
+aws-local: $(VENV)/.aws $(VENV)/.serve $(EMULATOR)/.done ## Run a payment through the AWS home, emulated here [KEEP=1 stays up]
+	@$(BIN)/python -m infra.aws_local $(if $(KEEP),--keep)
+
 bench: $(VENV)/.dev ## Print the comparisons [BENCH="authorize flow ..."]
 	$(BIN)/python -m bench $(BENCH)
 
@@ -50,9 +55,9 @@ lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(PIP) install uv
 	$(COMPILE) --group build -o requirements/build.txt
 	$(COMPILE) -c requirements/build.txt pyproject.toml -o requirements/local.txt
-	$(COMPILE) -c requirements/local.txt --extra aws pyproject.toml -o requirements/aws.txt
+	$(COMPILE) -c requirements/local.txt --extra aws --group bundle pyproject.toml -o requirements/aws.txt
 	$(COMPILE) -c requirements/aws.txt --group functions -o requirements/functions.txt
-	$(COMPILE) -c requirements/build.txt -c requirements/aws.txt --extra aws --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/build.txt -c requirements/aws.txt --extra aws --group bundle --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --group emulator -o requirements/emulator.txt
 
 clean: ## Remove what was installed and cached
@@ -73,6 +78,10 @@ $(VENV)/.serve: requirements/local.txt requirements/build.txt pyproject.toml | $
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.serve
 	@echo "Installing what the tests and checks need, once; this takes about a minute ..."
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.aws: requirements/aws.txt $(VENV)/.serve
+	@$(PIP) install --require-hashes -r requirements/aws.txt
 	@touch $@
 
 # The emulator of AWS pins packages of its own, so it has an environment of its own.

@@ -1,45 +1,15 @@
-"""An emulator of AWS on a free loopback port, and clients that can reach nothing else."""
+"""The emulator of AWS, and clients that can reach nothing else."""
 
-import os
-import subprocess
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.client import HTTPConnection
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from tests.running import free_port
+from infra.emulator import REGION, emulated
 
 if TYPE_CHECKING:
     from types_boto3_apigateway import APIGatewayClient
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_ssm import SSMClient
 
-PROGRAM = Path(__file__).parents[1] / ".venv-emulator" / "bin" / "ministack"
-REGION = "us-east-1"
-START_DEADLINE_S = 30.0
-STOP_DEADLINE_S = 10.0
-
-
-@contextmanager
-def emulated() -> Generator[str]:
-    """Yield the address of an empty emulator that runs, on loopback only, until the block ends."""
-    if not PROGRAM.exists():
-        raise AssertionError(f"{PROGRAM} is missing: `make test` installs it")
-    port = free_port()
-    with TemporaryDirectory(prefix="emulator-") as folder:
-        log = Path(folder, "emulator.log")
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [PROGRAM], cwd=folder, env=_environment(folder, port), stdout=output, stderr=output
-            )
-        try:
-            _await_health(process, port, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            _stop(process)
+__all__ = ["REGION", "client", "emulated"]
 
 
 @overload
@@ -64,50 +34,3 @@ def client(service: str, endpoint: str, **config: Any) -> Any:
         aws_secret_access_key="testing",  # noqa: S106 - the emulator takes any
         config=Config(proxies={}, **config),
     )
-
-
-def _environment(folder: str, port: int) -> dict[str, str]:
-    """Return all that the emulator is told: nothing of the machine's but where programs are."""
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": folder,
-        "TMPDIR": folder,
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "false",
-        "SFTP_ENABLED": "false",
-        "LOG_LEVEL": "WARNING",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-def _await_health(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE_S
-    while process.poll() is None and time.monotonic() < deadline:
-        if _is_healthy(port):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"the emulator did not start:\n{log.read_text()[-4000:]}")
-
-
-def _is_healthy(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=2.0)
-    try:
-        connection.request("GET", "/_ministack/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_DEADLINE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -1,0 +1,93 @@
+"""Builds what the functions in AWS run: the package and its pinned dependencies, in a folder.
+
+    python infra/bundle.py OUT                  for the Python and the machine that run this
+    python infra/bundle.py OUT --lambda         for Lambda: arm64, Python 3.13
+    python infra/bundle.py OUT.zip --lambda     as an archive, the same bytes each time
+
+No compiler and no container is needed: wheels of the target's platform are unpacked.
+"""
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PINNED = ROOT / "requirements" / "functions.txt"
+LAMBDA_PLATFORM, LAMBDA_PYTHON = "aarch64-manylinux2014", "3.13"
+# Of the services botocore knows, those the functions call.
+SERVICES = {"dynamodb", "ssm"}
+_LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin")
+
+
+def build(folder: Path, *, platform: str | None = None, python_version: str | None = None) -> None:
+    """Fill the folder anew; None builds for this machine and this Python."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _install(folder, platform, python_version or f"{sys.version_info[0]}.{sys.version_info[1]}")
+    shutil.copytree(
+        ROOT / "src" / "payments_sandbox",
+        folder / "payments_sandbox",
+        ignore=shutil.ignore_patterns(*_LEFT_OUT),
+    )
+    _trim(folder)
+
+
+def archive(folder: Path, file: Path) -> str:
+    """Zip the folder, the same bytes for the same files; return the archive's SHA-256."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archived:
+        for path in _files(folder):
+            entry = zipfile.ZipInfo(str(path.relative_to(folder)), (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archived.writestr(entry, path.read_bytes())
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _install(folder: Path, platform: str | None, python_version: str) -> None:
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--only-binary", ":all:", "--python-version", python_version]
+    command += ["--python-platform", platform] if platform else []
+    subprocess.run([*command, "--target", folder, "-r", PINNED], check=True)
+
+
+def _trim(folder: Path) -> None:
+    """Delete what no function reads: other services' models, byte code, command lines."""
+    for path in (folder / "botocore" / "data").iterdir():
+        if path.is_dir() and path.name not in SERVICES:
+            shutil.rmtree(path)
+    for pattern in _LEFT_OUT:
+        for path in [*folder.rglob(pattern)]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return iter(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def main() -> None:
+    """Build what the command line asks for, and say how large it is."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("out", type=Path, help="the folder to fill, or a .zip file to write")
+    parser.add_argument("--lambda", dest="for_lambda", action="store_true", help="for Lambda")
+    arguments = parser.parse_args()
+    target = (LAMBDA_PLATFORM, LAMBDA_PYTHON) if arguments.for_lambda else (None, None)
+    out: Path = arguments.out
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "bundle") if out.suffix == ".zip" else out
+        build(folder, platform=target[0], python_version=target[1])
+        size = sum(path.stat().st_size for path in _files(folder)) / 1e6
+        said = f"{out}: {size:.1f} MB"
+        if out.suffix == ".zip":
+            digest = archive(folder, out)
+            said += f", zipped {out.stat().st_size / 1e6:.1f} MB, sha256 {digest}"
+    print(said)  # noqa: T201 - a command's answer
+
+
+if __name__ == "__main__":
+    main()
