@@ -31,6 +31,7 @@ def document_of(routes: Iterable[DirectRoute]) -> dict[str, Any]:
         description=_DESCRIPTION,
         routes=documented.routes,
         license_info={"name": "MIT", "identifier": "MIT"},
+        servers=[{"url": "./", "description": "Where this document is served"}],
     )
     components = document.setdefault("components", {})
     components.setdefault("schemas", {}).update(_schemas())
