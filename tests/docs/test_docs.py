@@ -36,8 +36,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_make_target_in_the_readme_exists() -> None:
     """The README and CONTRIBUTING name no target that is not there."""
     text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
-    named = set(re.findall(r"`?make ([a-z]+)[` \n]", text))
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z-]+)[` \n]", text))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert named - targets == set()
 

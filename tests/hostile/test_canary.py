@@ -210,7 +210,11 @@ def test_a_card_in_a_log_would_be_found(remains: Remains, form: str) -> None:
     assert CANARY.found_in(spoiled) != []
 
 
-@pytest.mark.parametrize("value", [PAN, int(PAN), PAN.encode(), json.dumps(CARD)], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [PAN, int(PAN), PAN.encode(), json.dumps(CARD)],
+    ids=["text", "number", "bytes", "JSON"],
+)
 def test_a_card_in_a_ledger_would_be_found(
     remains: Remains, tmp_path: Path, value: str | int | bytes
 ) -> None:

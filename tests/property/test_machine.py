@@ -1,20 +1,15 @@
 """Whatever callers do, in whatever order and however late, the sandbox does as documented."""
 
 import pytest
-from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test  # pyright: ignore[reportUnknownVariableType]
 
 from tests.property.homes import on_dynamodb, on_sqlite
-from tests.property.machine import machine_on
-
-SETTINGS = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)
-# An emulator is a network away: fewer examples here, more by `python -m tests.property.long`.
-AT_THE_EMULATOR = settings(SETTINGS, max_examples=10, stateful_step_count=28)
+from tests.property.machine import AT_THE_EMULATOR, IN_A_FILE, machine_on
 
 
 def test_the_sandbox_does_as_the_model() -> None:
     """No sequence of requests, replays, rivals and waiting leads away from the model."""
-    run_state_machine_as_test(machine_on(on_sqlite()), settings=SETTINGS)
+    run_state_machine_as_test(machine_on(on_sqlite()), settings=IN_A_FILE)
 
 
 @pytest.mark.aws

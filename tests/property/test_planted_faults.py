@@ -1,21 +1,28 @@
 """The machine is no better than what it catches: each planted fault must make it fail."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test  # pyright: ignore[reportUnknownVariableType]
 
+from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.domain.errors import SandboxError
 from payments_sandbox.domain.payment import Change, Payment, Status
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.payments import Outcome
 from payments_sandbox.services.ports import IdempotencyKey, Page, PaymentFilter, Spent
-from tests.property.homes import on_sqlite
-from tests.property.machine import machine_on
+from tests.property.homes import on_dynamodb, on_sqlite
+from tests.property.machine import AT_THE_EMULATOR, machine_on
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 # No shrinking: that it fails is enough. A seed of its own would only make the suite moody.
 SETTINGS = settings(
@@ -28,6 +35,13 @@ SETTINGS = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+# As many tries as the run that has to be green.
+FEW = settings(
+    SETTINGS,
+    max_examples=AT_THE_EMULATOR.max_examples,
+    stateful_step_count=AT_THE_EMULATOR.stateful_step_count,
+)
+FAULT_WINDOW_S = 0.05
 WRONG = (AssertionError, SandboxError)
 OPERATIONS = "payments_sandbox.domain.operations"
 SERVICES = "payments_sandbox.services.payments"
@@ -141,6 +155,36 @@ class ShowsEveryone(SqliteLedger):
         return await super().payments("acme", wanted, at, before=before, limit=limit)
 
 
+class LastWriteWins(DynamoLedger):
+    """It writes heads and transactions over whatever is there; its rivals all read first."""
+
+    async def append(
+        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
+    ) -> None:
+        """Wait until rivals have read, then append."""
+        await asyncio.sleep(FAULT_WINDOW_S)
+        await super().append(payment, transactions, key)
+
+    def _put(
+        self, item: dict[str, Any], condition: str, values: dict[str, Any]
+    ) -> "TransactWriteItemTypeDef":
+        put = super()._put(item, condition, values)
+        if item["record"] != {"S": "key"}:
+            put = put | {"Put": {"TableName": self._table.name, "Item": item}}
+        return put
+
+
+class KeysNeverDie(DynamoLedger):
+    """It takes a spent key for spent until the table has deleted it."""
+
+    def _put(
+        self, item: dict[str, Any], condition: str, values: dict[str, Any]
+    ) -> "TransactWriteItemTypeDef":
+        if item["record"] == {"S": "key"}:
+            return super()._put(item, "attribute_not_exists(transaction_id)", {})
+        return super()._put(item, condition, values)
+
+
 def nothing_due(payment: Payment, at: datetime) -> Change:
     """Let nothing fall due."""
     del at
@@ -202,3 +246,11 @@ def test_a_broken_ledger_is_caught(kind: type[SqliteLedger]) -> None:
     """The machine fails on a ledger that does not keep its promises."""
     with pytest.raises(WRONG):
         run_state_machine_as_test(machine_on(on_sqlite(kind)), settings=SETTINGS)
+
+
+@pytest.mark.aws
+@pytest.mark.parametrize("kind", [LastWriteWins, KeysNeverDie], ids=lambda kind: kind.__name__)
+def test_a_broken_ledger_in_dynamodb_is_caught(kind: type[DynamoLedger], emulator: str) -> None:
+    """The machine fails there too, within as few examples as the run that has to be green."""
+    with pytest.raises((*WRONG, Flaky)):  # a lost race is not lost each time
+        run_state_machine_as_test(machine_on(on_dynamodb(emulator, kind)), settings=FEW)

@@ -19,7 +19,7 @@ from payments_sandbox.adapters.dynamodb_items import (
     transaction_item,
     transaction_of,
 )
-from payments_sandbox.adapters.dynamodb_table import Item, Table
+from payments_sandbox.adapters.dynamodb_table import Item, Table, was_race
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
 from payments_sandbox.domain.identifiers import is_payment_id, place_of
 from payments_sandbox.domain.payment import Payment
@@ -44,13 +44,6 @@ _FOLLOWS = (
     "version = :before AND merchant_id = :merchant"
     " AND (attribute_not_exists(expires_at) OR expires_at > :now)"
 )
-# Why a transaction is cancelled when another one came first, or too many came at once.
-_RACES = {
-    "ConditionalCheckFailed",
-    "TransactionConflict",
-    "ThrottlingError",
-    "ProvisionedThroughputExceeded",
-}
 
 
 def _heard_by_nobody(_: Sequence[Transaction]) -> None: ...
@@ -175,19 +168,23 @@ class DynamoLedger:
 
     async def _refusal(self, error: ClientError, key: IdempotencyKey | None) -> Exception:
         """Return what a cancelled transaction means; the key, if it is spent, before all else."""
-        reasons: Any = error.response.get("CancellationReasons", [])
-        codes = {one["Code"] for one in reasons} - {"None"}
-        if not codes or codes - _RACES:
+        if not was_race(error):
             return error
+        reasons: Any = error.response.get("CancellationReasons")
         if key is not None and reasons[0]["Code"] == "ConditionalCheckFailed":
-            return KeySpent(await self._spent(reasons[0]["Item"]))
+            spent = await self._spent(reasons[0]["Item"])
+            return LostRace() if spent is None else KeySpent(spent)
         return LostRace()
 
-    async def _spent(self, item: Item) -> Spent:
-        """Return what a spent key stands for; its transaction is kept as long as the key."""
+    async def _spent(self, item: Item) -> Spent | None:
+        """Return what a spent key stands for, or None if the table has deleted it.
+
+        The table deletes by a clock of its own, and in any order, what ends at the same time.
+        """
         seq = int(item["seq"]["N"])
         transaction = await self._table.get(item["payment_id"]["S"], record_of(seq))
-        assert transaction is not None  # noqa: S101 - written together
+        if transaction is None:
+            return None
         return Spent(item["fingerprint"]["B"], transaction_of(transaction))
 
     def _own_head(self, item: Item | None, merchant_id: str) -> Payment:

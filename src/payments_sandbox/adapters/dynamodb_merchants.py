@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from payments_sandbox.adapters.codec import decode_settings, encode_settings
-from payments_sandbox.adapters.dynamodb_table import Item, Table, key_of
+from payments_sandbox.adapters.dynamodb_table import Item, Table, key_of, was_race
 from payments_sandbox.domain.errors import Conflict, NotFound
 from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
 
@@ -139,11 +139,11 @@ class DynamoMerchants:
         await self._write([end, *forget])
 
     async def _write(self, actions: "Iterable[TransactWriteItemTypeDef]") -> None:
-        """Write all or nothing; raise Conflict."""
+        """Write all or nothing; raise Conflict if others write the same or it is there."""
         try:
             await self._table.run(self._table.client.transact_write_items, TransactItems=[*actions])
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "TransactionCanceledException":
+            if not was_race(error):
                 raise
             raise Conflict from error
 

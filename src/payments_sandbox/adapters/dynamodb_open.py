@@ -18,10 +18,11 @@ from botocore.exceptions import (
 )
 
 from payments_sandbox.adapters.dynamodb_table import (
+    LedgerTableRefused,
     Table,
+    check_table,
     dynamodb_client,
     key_of,
-    table_definition,
 )
 from payments_sandbox.adapters.secrets import (
     FileSecrets,
@@ -31,7 +32,7 @@ from payments_sandbox.adapters.secrets import (
 )
 from payments_sandbox.adapters.ssm_secrets import SsmSecrets, ssm_client
 from payments_sandbox.domain.errors import LedgerUnavailable
-from payments_sandbox.services.ports import LedgerRefused, Secrets
+from payments_sandbox.services.ports import Secrets
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
 EMULATOR_REGION = "us-east-1"
 _CHECK = key_of("ledger", "secrets")
 _PARAMETERS = {"endpoint", "region", "stage", "secrets"}
-
-
-class LedgerTableRefused(LedgerRefused):
-    """The table cannot serve as a ledger; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +111,13 @@ def open_table(address: TableAddress, monotonic: Callable[[], float]) -> OpenTab
 def _check_table(client: "DynamoDBClient", address: TableAddress) -> None:
     """Refuse a table that is not there, or is not a ledger's."""
     try:
-        table = client.describe_table(TableName=address.table)["Table"]
+        check_table(client, address.table)
     except client.exceptions.ResourceNotFoundException:
         at = f" --endpoint {address.endpoint}" if address.endpoint else ""
         raise LedgerTableRefused(
             f"there is no table {address.table!r}. Make it: payments-sandbox aws create-table"
             f" {address.table}{at}"
         ) from None
-    if table.get("KeySchema") != table_definition(address.table).get("KeySchema"):
-        raise LedgerTableRefused(f"the table {address.table!r} is another program's")
 
 
 def _secrets(

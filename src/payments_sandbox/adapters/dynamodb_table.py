@@ -12,18 +12,20 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from payments_sandbox.adapters.aws_clients import new_client
 from payments_sandbox.domain.errors import LedgerUnavailable
+from payments_sandbox.services.ports import LedgerRefused
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import CreateTableInputTypeDef
+    from types_boto3_dynamodb.type_defs import CreateTableInputTypeDef, KeySchemaElementTypeDef
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -32,9 +34,24 @@ Item = Mapping[str, Any]
 CONNECTIONS: Final = 32
 BATCH_MAX: Final = 100
 BY_CARD, BY_MERCHANT, BY_DUE = "by_card", "by_merchant", "by_due"
+# Why a transaction is cancelled when another one came first, or too many came at once.
+_RACES = {
+    "ConditionalCheckFailed",
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+}
 # What the caller got wrong, or what only append understands; the rest is the table's trouble.
 _RAISED = {"ValidationException", "TransactionCanceledException", "ConditionalCheckFailedException"}
+_KEYS: "Sequence[KeySchemaElementTypeDef]" = [
+    {"AttributeName": "transaction_id", "KeyType": "HASH"},
+    {"AttributeName": "record", "KeyType": "RANGE"},
+]
 _log = logging.getLogger(__name__)
+
+
+class LedgerTableRefused(LedgerRefused):
+    """The table cannot serve as a ledger; the message says why and what to do."""
 
 
 class Table:
@@ -66,6 +83,11 @@ class Table:
             raise LedgerUnavailable from error
         except BotoCoreError as error:
             _log.warning("the table %s cannot be reached: %s", self.name, type(error).__name__)
+            raise LedgerUnavailable from error
+        except (ResponseParserError, ValueError, TypeError, AttributeError) as error:
+            # What botocore raises for a body it cannot read, such as a proxy's.
+            kind = type(error).__name__
+            _log.warning("the table %s answered what cannot be read: %s", self.name, kind)
             raise LedgerUnavailable from error
 
     async def get(self, transaction_id: str, record: str) -> Item | None:
@@ -102,10 +124,7 @@ def table_definition(name: str) -> "CreateTableInputTypeDef":
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": one, "AttributeType": "S"} for one in names],
-        "KeySchema": [
-            {"AttributeName": "transaction_id", "KeyType": "HASH"},
-            {"AttributeName": "record", "KeyType": "RANGE"},
-        ],
+        "KeySchema": _KEYS,
         "GlobalSecondaryIndexes": [
             {
                 "IndexName": index,
@@ -126,16 +145,36 @@ def table_definition(name: str) -> "CreateTableInputTypeDef":
 
 
 def create_table(client: "DynamoDBClient", name: str) -> bool:
-    """Create the table and wait until it serves; return False if it was there already."""
+    """Create the table and wait until it serves; return False if it was there already.
+
+    What an interrupted creation left undone is done; raise LedgerTableRefused.
+    """
     try:
         client.create_table(**table_definition(name))
+        is_new = True
     except client.exceptions.ResourceInUseException:
-        return False
+        is_new = False
     client.get_waiter("table_exists").wait(
         TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
-    client.update_time_to_live(
-        TableName=name,
-        TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
-    )
-    return True
+    check_table(client, name)
+    expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if expiry.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:  # twice is an error
+        client.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
+        )
+    return is_new
+
+
+def check_table(client: "DynamoDBClient", name: str) -> None:
+    """Raise LedgerTableRefused for a table that is not a ledger's."""
+    if client.describe_table(TableName=name)["Table"].get("KeySchema") != _KEYS:
+        raise LedgerTableRefused(f"the table {name!r} is another program's")
+
+
+def was_race(error: ClientError) -> bool:
+    """Tell whether a transaction was cancelled because others wrote, and for no other reason."""
+    reasons: Any = error.response.get("CancellationReasons", [])
+    codes = {one["Code"] for one in reasons} - {"None"}
+    return bool(codes) and codes <= _RACES

@@ -119,6 +119,7 @@ def _aws_errors() -> Generator[None]:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - optional
 
     from payments_sandbox.domain.errors import LedgerUnavailable  # noqa: PLC0415 - as above
+    from payments_sandbox.services.ports import LedgerRefused  # noqa: PLC0415 - as above
 
     try:
         yield
@@ -129,5 +130,7 @@ def _aws_errors() -> Generator[None]:
             f"AWS cannot be asked: {str(error).rstrip('.')}. Check AWS_PROFILE or the access key,"
             " AWS_REGION, and AWS_ENDPOINT_URL if an emulator is meant."
         )
+    except LedgerRefused as error:
+        refuse(str(error))
     except LedgerUnavailable as error:
         refuse(f"the table cannot be reached: {error.__cause__}")
