@@ -13,10 +13,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix aws aws-local bench crash openapi docs lock clean
+.PHONY: help serve test check fix aws aws-local bench bench-aws crash openapi docs lock clean
 
 help: ## List what can be made
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
 
 serve: $(VENV)/.serve ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST=]
 	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --data "$(DATA)" --rate-limit $(RATE_LIMIT)
@@ -41,6 +41,9 @@ aws-local: $(VENV)/.aws $(VENV)/.serve $(EMULATOR)/.done ## Run a payment throug
 
 bench: $(VENV)/.dev ## Print the comparisons [BENCH="authorize flow ..."]
 	$(BIN)/python -m bench $(BENCH)
+
+bench-aws: $(VENV)/.dev $(EMULATOR)/.done ## Count what a request costs in AWS, and time the cold import
+	$(BIN)/python -m bench.aws
 
 crash: $(VENV)/.dev ## Kill the sandbox under load and look for losses [ROUNDS=200]
 	$(BIN)/python -m tests.reliability.crash --rounds $(ROUNDS)

@@ -12,6 +12,7 @@ from typing import Any, cast
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from mangum import Mangum
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from payments_sandbox.adapters.clock import reseed
 from payments_sandbox.adapters.dynamodb import DynamoLedger
@@ -64,7 +65,10 @@ class ApiFunction:
         )
         app = create_app(Payments(ledger, merchants, clock, ids, secrets), tenancy, edge)
         self._adapter: Adapter = Mangum(
-            app, lifespan="off", custom_handlers=[cast("Any", RestApiRequest)]
+            app,
+            lifespan="off",
+            custom_handlers=[cast("Any", RestApiRequest)],
+            text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"],
         )
         counted = metrics.log_metrics(self._answer)
         # Neither answers nor errors belong into a trace: they may show what was sent.
