@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 DATA ?= payments-sandbox.db
 RATE_LIMIT ?= 100
 ROUNDS ?= 200
+WORKERS ?= auto
 VENV := .venv
 EMULATOR := .venv-emulator
 BIN := $(VENV)/bin
@@ -21,8 +22,8 @@ help: ## List what can be made
 serve: $(VENV)/.serve ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST=]
 	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --data "$(DATA)" --rate-limit $(RATE_LIMIT)
 
-test: $(VENV)/.dev $(EMULATOR)/.done ## Run the tests
-	$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+test: $(VENV)/.dev $(EMULATOR)/.done ## Run the tests [TESTS="tests/unit ..." WORKERS=auto]
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --cov --cov-report=term $(TESTS)
 
 check: $(VENV)/.dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -7,6 +7,11 @@ import pytest
 
 from tests.emulator import REGION, emulated
 
+# Their assertions explain themselves as those of tests do.
+pytest.register_assert_rewrite(
+    "tests.property.folding", "tests.property.machine", "tests.property.sandbox", "tests.api.twins"
+)
+
 # Set before any client is made: a forgotten endpoint meets a closed port, not an account. All
 # others go, such as AWS_PROFILE, AWS_SESSION_TOKEN and the endpoints of single services.
 for _name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -130,7 +130,7 @@ def response_of(answer: dict[str, Any]) -> httpx.Response:
     body, is_base64 = answer["body"], answer["isBase64Encoded"]
     media_type = answer["headers"].get("content-type", "")
     # A gateway without binary media types hands base64 on as it is.
-    assert is_base64 == media_type.startswith("image/"), media_type
+    assert is_base64 == (bool(body) and media_type.startswith("image/")), media_type
     content = base64.b64decode(body) if is_base64 else body.encode()
     return httpx.Response(answer["statusCode"], headers=headers, content=content)
 

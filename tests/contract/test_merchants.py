@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.errors import Conflict, NotFound
 from payments_sandbox.domain.merchant import AmountRule, ApiKey, Merchant, Settings
 from payments_sandbox.services.merchants import hash_of
 from payments_sandbox.services.ports import Merchants
@@ -49,6 +49,18 @@ async def test_a_new_key_makes_its_merchant(merchants: Merchants) -> None:
     await add(merchants, "one")
 
     assert Merchant(ACME, Settings()) == await owner(merchants, "one")
+
+
+@pytest.mark.parametrize(("key_id", "secret"), [("one", "two"), ("two", "one")])
+async def test_a_key_that_is_there(merchants: Merchants, key_id: str, secret: str) -> None:
+    """A key whose id or secret is taken is refused, and nothing of it is kept."""
+    first = await add(merchants, "one")
+
+    with pytest.raises(Conflict):
+        await merchants.add_key(ApiKey(key_id, ACME, NOW), hash_of(secret))
+
+    assert [first] == await merchants.keys(ACME)
+    assert await merchants.merchant_id_by_key(hash_of("two")) is None
 
 
 async def test_several_keys(merchants: Merchants) -> None:

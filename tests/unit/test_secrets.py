@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from payments_sandbox.adapters.secrets import (
-    FileSecrets,
+    IdentityRoot,
     SecretsUnusable,
     create_secrets,
     load_secrets,
@@ -31,7 +31,7 @@ def test_parts_do_not_run_over() -> None:
 
 def test_purposes_and_roots_are_apart() -> None:
     """Another purpose or another root gives another hash."""
-    other = FileSecrets(bytes([1]) * 32)
+    other = IdentityRoot(bytes([1]) * 32)
     hashes = {
         SECRETS.identity("card", "a"),
         SECRETS.identity("scope", "a"),

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
-from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.errors import Conflict, NotFound
 from payments_sandbox.domain.merchant import AmountRule, ApiKey, Settings
 from payments_sandbox.services.merchants import LOCAL_KEY, LOCAL_MERCHANT, Tenancy, hash_of
 from tests.unit.ledgers import ContendedLedger
@@ -91,6 +91,45 @@ async def test_the_local_key_is_there_once(tenancy: Tenancy) -> None:
     assert await tenancy.authenticate(LOCAL_KEY) == LOCAL_MERCHANT == "default"
     assert Settings() == await tenancy.settings(LOCAL_MERCHANT)
     assert len(await tenancy.keys(LOCAL_MERCHANT)) == 1
+
+
+class Contended(SqliteMerchants):
+    """Merchants whose next `rivals` writers come first; the last of them makes the same key."""
+
+    rivals = 0
+
+    async def add_key(self, key: ApiKey, api_key_hash: bytes) -> None:
+        """Let rivals come first, if there are any left."""
+        self.rivals -= 1
+        if self.rivals <= 0:
+            await super().add_key(key, api_key_hash)
+        if self.rivals >= 0:
+            raise Conflict
+
+
+@pytest.mark.parametrize("rivals", [0, 1, 3])
+async def test_servers_that_start_together(
+    ledger: ContendedLedger, clock: ManualClock, ids: SeededIds, rivals: int
+) -> None:
+    """Whichever server makes the well-known key, all of them find it working."""
+    merchants = Contended(ledger)
+    merchants.rivals = rivals
+    tenancy = Tenancy(merchants, clock, ids)
+
+    assert await tenancy.ensure_local_key()
+    assert len(await tenancy.keys(LOCAL_MERCHANT)) == 1
+    assert len(clock.pauses) == rivals
+
+
+async def test_servers_that_never_come_to_an_end(
+    ledger: ContendedLedger, clock: ManualClock, ids: SeededIds
+) -> None:
+    """Where the key can never be made a server says so."""
+    merchants = Contended(ledger)
+    merchants.rivals = 1_000
+
+    with pytest.raises(Conflict):
+        await Tenancy(merchants, clock, ids).ensure_local_key()
 
 
 async def test_a_revoked_local_key_stays_revoked(tenancy: Tenancy) -> None:

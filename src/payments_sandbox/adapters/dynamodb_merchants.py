@@ -66,7 +66,7 @@ class DynamoMerchants:
         raise Conflict
 
     async def add_key(self, key: ApiKey, api_key_hash: bytes, *, at_gateway: bool = False) -> None:
-        """Keep a new key, and its merchant if that is new.
+        """Keep a new key, and its merchant if that is new; raise Conflict.
 
         `at_gateway` says that a gateway knows the key by its id too.
         """

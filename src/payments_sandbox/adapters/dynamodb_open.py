@@ -18,6 +18,8 @@ from botocore.exceptions import (
 )
 
 from payments_sandbox.adapters.dynamodb_table import (
+    TABLE_NAME,
+    TABLE_NAME_RULE,
     LedgerTableRefused,
     Table,
     check_table,
@@ -25,7 +27,7 @@ from payments_sandbox.adapters.dynamodb_table import (
     key_of,
 )
 from payments_sandbox.adapters.secrets import (
-    FileSecrets,
+    IdentityRoot,
     SecretsUnusable,
     create_secrets,
     load_secrets,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 EMULATOR_REGION = "us-east-1"
 _CHECK = key_of("ledger", "secrets")
 _PARAMETERS = {"endpoint", "region", "stage", "secrets"}
+_FORM = "a ledger's address is dynamodb://TABLE, then ?endpoint=URL etc."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,17 @@ class OpenTable(NamedTuple):
 
 def parse_address(text: str) -> TableAddress:
     """Return the address; raise LedgerTableRefused."""
-    url = urlsplit(text)
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        raise LedgerTableRefused(_FORM) from None
     parameters = parse_qsl(url.query, keep_blank_values=True)
     values = dict(parameters)
     unknown = sorted(values.keys() - _PARAMETERS)
-    if url.scheme != "dynamodb" or not url.netloc or url.path not in {"", "/"}:
-        raise LedgerTableRefused("a ledger's address is dynamodb://TABLE, then ?endpoint=URL etc.")
+    if url.scheme != "dynamodb" or not url.netloc or url.path not in {"", "/"} or url.fragment:
+        raise LedgerTableRefused(_FORM)
+    if TABLE_NAME.fullmatch(url.netloc) is None:
+        raise LedgerTableRefused(TABLE_NAME_RULE)
     if unknown or len(values) < len(parameters) or not all(values.values()):
         raise LedgerTableRefused(
             f"in the ledger's address, give each of {', '.join(sorted(_PARAMETERS))} at most once"
@@ -76,7 +84,7 @@ def parse_address(text: str) -> TableAddress:
     if "stage" in values and "secrets" in values:
         raise LedgerTableRefused("the ledger's address has stage or secrets, not both")
     endpoint = values.get("endpoint")
-    if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+    if endpoint is not None and not _is_url(endpoint):
         raise LedgerTableRefused("the endpoint in a ledger's address is an http or https URL")
     secrets = values.get("secrets")
     return TableAddress(
@@ -86,6 +94,14 @@ def parse_address(text: str) -> TableAddress:
         values.get("stage"),
         Path(secrets) if secrets else None,
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.hostname)
 
 
 def open_table(address: TableAddress, monotonic: Callable[[], float]) -> OpenTable:
@@ -130,7 +146,8 @@ def _secrets(
         _match(client, address, stage.current())
         return stage
     file = address.secrets or Path(f"{address.table}.secrets")
-    if not file.exists() and (known or client.scan(TableName=address.table, Limit=1)["Items"]):
+    has_data = known or client.scan(TableName=address.table, Limit=1)["Items"]
+    if has_data and not file.exists():  # looked for last: another process may be making both
         raise LedgerTableRefused(
             f"{address.table} was made with secrets that are not here ({file}). Copy the file from"
             " where it was made, or name the stage whose secrets it has: &stage=STAGE"
@@ -140,7 +157,7 @@ def _secrets(
     return secrets
 
 
-def _load_or_create(file: Path) -> FileSecrets:
+def _load_or_create(file: Path) -> IdentityRoot:
     if not file.exists():
         try:
             return create_secrets(file.absolute())
@@ -149,7 +166,7 @@ def _load_or_create(file: Path) -> FileSecrets:
     return load_secrets(file)
 
 
-def _match(client: "DynamoDBClient", address: TableAddress, secrets: FileSecrets) -> None:
+def _match(client: "DynamoDBClient", address: TableAddress, secrets: IdentityRoot) -> None:
     """Mark a new table with the secrets' check value; refuse secrets of another table."""
     try:
         client.put_item(

@@ -12,6 +12,7 @@
 import asyncio
 import functools
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
@@ -47,6 +48,8 @@ _KEYS: "Sequence[KeySchemaElementTypeDef]" = [
     {"AttributeName": "transaction_id", "KeyType": "HASH"},
     {"AttributeName": "record", "KeyType": "RANGE"},
 ]
+TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+TABLE_NAME_RULE: Final = "a table's name is 3 to 255 of letters, digits, '_', '.' and '-'"
 _log = logging.getLogger(__name__)
 
 

@@ -1,4 +1,4 @@
-"""The identity root in a file beside the ledger, readable by its owner alone."""
+"""The identity root, and the file beside a ledger that holds it for its owner alone."""
 
 import hmac
 import json
@@ -13,8 +13,8 @@ class SecretsUnusable(Exception):
     """The secrets file is missing, damaged or not the one this ledger was made with."""
 
 
-class FileSecrets:
-    """Keyed hashes under the root in one file."""
+class IdentityRoot:
+    """Keyed hashes under one root."""
 
     def __init__(self, identity_root: bytes) -> None:
         self._keyed = hmac.new(identity_root, digestmod="sha256")
@@ -31,24 +31,26 @@ class FileSecrets:
         return self.identity("check").hex()[:16]
 
 
-def create_secrets(path: Path) -> FileSecrets:
+def create_secrets(path: Path) -> IdentityRoot:
     """Write a new root, durably and whole or not at all, for its owner only.
 
     Raise FileExistsError rather than replace one.
     """
     root = secrets.token_bytes(ROOT_BYTES)
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
+    # A name of its own: another process may be making the same file.
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, json.dumps({"identity": root.hex()}).encode())
-        os.fsync(descriptor)
+        try:
+            os.write(descriptor, json.dumps({"identity": root.hex()}).encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        path.hardlink_to(unfinished)
     finally:
-        os.close(descriptor)
-    path.hardlink_to(unfinished)
-    unfinished.unlink()
+        unfinished.unlink()
     _flush_folder(path.parent)
-    return FileSecrets(root)
+    return IdentityRoot(root)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -60,7 +62,7 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def load_secrets(path: Path) -> FileSecrets:
+def load_secrets(path: Path) -> IdentityRoot:
     """Read the root; raise FileNotFoundError or SecretsUnusable."""
     try:
         root = bytes.fromhex(json.loads(path.read_text())["identity"])
@@ -68,4 +70,4 @@ def load_secrets(path: Path) -> FileSecrets:
         raise SecretsUnusable(f"{path} does not hold an identity root") from error
     if len(root) != ROOT_BYTES:
         raise SecretsUnusable(f"{path} does not hold an identity root")
-    return FileSecrets(root)
+    return IdentityRoot(root)

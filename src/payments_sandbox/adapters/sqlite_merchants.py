@@ -7,7 +7,7 @@ from datetime import datetime
 
 from payments_sandbox.adapters.codec import decode_settings, encode_settings
 from payments_sandbox.adapters.sqlite import SqliteLedger
-from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.errors import Conflict, NotFound
 from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
 
 
@@ -80,7 +80,7 @@ class SqliteMerchants:
         return await self._ledger.writer.run(write)
 
     async def add_key(self, key: ApiKey, api_key_hash: bytes) -> None:
-        """Keep a new key, and its merchant if that is new."""
+        """Keep a new key, and its merchant if that is new; raise Conflict."""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -88,11 +88,13 @@ class SqliteMerchants:
                 " ON CONFLICT DO NOTHING",
                 (key.merchant_id, encode_settings(Settings())),
             )
-            connection.execute(
+            added = connection.execute(
                 "INSERT INTO api_keys (api_key_hash, key_id, merchant_id, created_at)"
-                " VALUES (?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (api_key_hash, key.key_id, key.merchant_id, key.created_at.isoformat()),
             )
+            if not added.rowcount:
+                raise Conflict
 
         await self._ledger.writer.run(write)
 

@@ -8,12 +8,13 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payments_sandbox.adapters.aws_clients import new_client
-from payments_sandbox.adapters.secrets import ROOT_BYTES, FileSecrets, SecretsUnusable
+from payments_sandbox.adapters.secrets import ROOT_BYTES, IdentityRoot, SecretsUnusable
 from payments_sandbox.domain.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -52,14 +53,18 @@ class SsmSecrets:
         self._client = client
         self._name = parameter_names(stage).identity
         self._monotonic = monotonic
-        self._known: FileSecrets | None = None
+        self._known: IdentityRoot | None = None
         self._known_until = 0.0
 
     def identity(self, purpose: str, *parts: str) -> bytes:
         """Return 32 bytes that only the holder of the root can derive; raise LedgerUnavailable."""
-        return self.current().identity(purpose, *parts)
+        try:
+            return self.current().identity(purpose, *parts)
+        except SecretsUnusable as error:
+            _log.error("%s", error)
+            raise LedgerUnavailable from error
 
-    def current(self) -> FileSecrets:
+    def current(self) -> IdentityRoot:
         """Return the root's hashes; raise LedgerUnavailable while it cannot be read."""
         if self._known is None or self._monotonic() >= self._known_until:
             self._known = self._read()
@@ -67,10 +72,11 @@ class SsmSecrets:
         return self._known
 
     def forget(self) -> None:
-        """Read the root again when it is next needed."""
+        """Read the root again when it is next needed, over a new connection."""
         self._known = None
+        self._client.close()
 
-    def _read(self) -> FileSecrets:
+    def _read(self) -> IdentityRoot:
         try:
             value = _read(self._client, self._name)
         except (ClientError, BotoCoreError) as error:
@@ -81,7 +87,7 @@ class SsmSecrets:
                 "the parameter %s is missing: run `payments-sandbox secrets init`", self._name
             )
             raise LedgerUnavailable
-        return FileSecrets(_root(value, self._name))
+        return IdentityRoot(_root(value, self._name))
 
 
 def init_roots(client: "SSMClient", stage: str) -> dict[str, bool]:
@@ -107,7 +113,7 @@ def rotate_webhook_root(client: "SSMClient", stage: str) -> str:
         raise SecretsUnusable(f"{name} does not hold webhook roots") from None
     if len(roots) >= WEBHOOK_ROOTS_MAX:
         raise SecretsUnusable(f"{name} holds {len(roots)} roots, which is all it can")
-    root_id = f"k{len(roots) + 1}"
+    root_id = next(one for one in map("k{}".format, count(len(roots) + 1)) if one not in roots)
     value = json.dumps({"current": root_id, "roots": roots | {root_id: _new_root()}})
     client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
     return root_id

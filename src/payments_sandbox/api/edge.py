@@ -97,7 +97,7 @@ class Edge:
         except SandboxError as error:
             await response_to(error)(scope, receive, answer)
         except Exception as error:
-            _log.error("request %s failed: %s", answer.request_id, _where(error))
+            _log.error("request %s failed: %s", answer.request_id, where(error))
             if answer.status:
                 raise
             await Problem("internal_error").response()(scope, receive, answer)
@@ -190,7 +190,7 @@ def _checked(raw: list[tuple[bytes, bytes]]) -> Headers:
     return headers
 
 
-def _where(error: Exception) -> str:
+def where(error: Exception) -> str:
     """Return the error's type and frames, not its message: that may hold what was sent."""
     frames = traceback.extract_tb(error.__traceback__)
     path = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)

@@ -19,7 +19,8 @@ from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table
 from payments_sandbox.api.app import create_app
-from payments_sandbox.api.edge import EdgeSettings
+from payments_sandbox.api.edge import EdgeSettings, where
+from payments_sandbox.api.problems import Problem
 from payments_sandbox.domain.transaction import Transaction, TransactionStatus, TransactionType
 from payments_sandbox.entrypoints.gateway import GatewayCaller, RestApiRequest, request_id_of
 from payments_sandbox.services.merchants import Tenancy
@@ -35,6 +36,7 @@ metrics = Metrics(namespace="PaymentsSandbox", service="api")
 tracer = Tracer(service="payments_sandbox", patch_modules=("botocore",))
 # It would log paths, which may hold anything, and errors, which the edge has logged.
 logging.getLogger("mangum").setLevel(logging.CRITICAL)
+_log = logging.getLogger(__name__)
 
 _COUNTED = {
     (TransactionType.AUTHORIZATION, TransactionStatus.APPROVED): "authorized",
@@ -79,7 +81,11 @@ class ApiFunction:
 
     def prime(self) -> None:
         """Run what a first request runs, without a word to the table or the log."""
-        self._adapter(_NOBODYS_REQUEST, None)
+        logging.disable(logging.CRITICAL)
+        try:
+            self._adapter(_NOBODYS_REQUEST, None)
+        finally:
+            logging.disable(logging.NOTSET)
 
     def refresh(self) -> None:
         """Drop what does not survive a snapshot: connections, and the order of chance."""
@@ -88,10 +94,26 @@ class ApiFunction:
 
     def _answer(self, event: Event, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's
         started = perf_counter()
-        answer = self._adapter(event, context)
+        try:
+            answer = self._adapter(event, context)
+        except Exception as error:  # noqa: BLE001 - Lambda would log its message, and trace it
+            _log.error("an event failed: %s", where(error))
+            answer = _failed()
         latency_ms = (perf_counter() - started) * 1000
         metrics.add_metric("latency", MetricUnit.Milliseconds, latency_ms)
         return answer
+
+
+def _failed() -> dict[str, Any]:
+    """Return the answer to an event that is no request of a gateway's."""
+    response = Problem("internal_error").response()
+    return {
+        "statusCode": response.status_code,
+        "headers": {"content-type": response.media_type, "cache-control": "no-store"},
+        "multiValueHeaders": {},
+        "body": bytes(response.body).decode(),
+        "isBase64Encoded": False,
+    }
 
 
 def _count(transactions: Sequence[Transaction]) -> None:

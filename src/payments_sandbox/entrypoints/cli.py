@@ -11,6 +11,7 @@ from rich.table import Table
 
 from payments_sandbox import __version__
 from payments_sandbox.domain.card import brand_of
+from payments_sandbox.domain.errors import Conflict, LedgerUnavailable
 from payments_sandbox.domain.response_codes import RESPONSE_CODES
 from payments_sandbox.domain.test_cards import TEST_CARDS
 from payments_sandbox.entrypoints.cli_aws import aws, secrets
@@ -89,6 +90,8 @@ def serve(  # noqa: PLR0913 - one argument for each option
         local.run(options, lambda serving: banner.show(serving, out))
     except (local.ServeRefused, LedgerRefused) as error:
         refuse(str(error))
+    except (LedgerUnavailable, Conflict):
+        refuse(f"{ledger or data} is busy or cannot be reached now. Try again.")
 
 
 @app.command()

@@ -26,7 +26,6 @@ secrets = typer.Typer(
     help="Make and rotate a stage's secrets: SecureStrings in SSM, encrypted by KMS, never shown.",
 )
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
-_TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @aws.command("create-table")
@@ -39,13 +38,13 @@ def create_table(
 ) -> None:
     """Make the ledger's table with its indexes, stream and expiry; one that is there stays."""
     prepare_aws()
-    if _TABLE_NAME.fullmatch(table) is None:
-        refuse("a table's name is 3 to 255 of letters, digits, '_', '.' and '-'")
     from payments_sandbox.adapters import dynamodb_table  # noqa: PLC0415 - optional
     from payments_sandbox.adapters.dynamodb_open import EMULATOR_REGION  # noqa: PLC0415 - as above
 
-    as_emulator_takes_it(endpoint)
+    if dynamodb_table.TABLE_NAME.fullmatch(table) is None:
+        refuse(dynamodb_table.TABLE_NAME_RULE)
     with _aws_errors(), out.status(f"Making the table {table} ..."):
+        as_emulator_takes_it(endpoint)
         client = dynamodb_table.dynamodb_client(endpoint, EMULATOR_REGION if endpoint else None)
         made = dynamodb_table.create_table(client, table)
     at = f"?endpoint={endpoint}" if endpoint else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
@@ -38,27 +39,30 @@ _MERCHANT_NAME = re.compile(r"[!-~]{1,64}")
 
 @keys.command("create")
 def create_key(
-    merchant: Merchant, data: Data = DATA, ledger: Ledger = None, stage: Stage = ""
+    merchant: Merchant, data: Data = DATA, ledger: Ledger = None, stage: Stage | None = None
 ) -> None:
     """Make an API key, and the merchant if it is new. The key is shown this once."""
     if _MERCHANT_NAME.fullmatch(merchant) is None:
         refuse("a merchant's name is 1 to 64 printable ASCII characters without spaces")
-    if stage:
+    _one_place(ledger, stage)
+    if stage is not None:
         key, api_key = at_stage(stage, lambda one: one.create_key(merchant))
     else:
         key, api_key = _with_tenancy(
             data, ledger, lambda tenancy: tenancy.create_key(merchant), may_create=True
         )
-    err.print(f"Key [bold]{key.key_id}[/] for merchant [bold]{merchant}[/], shown only now:")
+    name = escape(merchant)
+    err.print(f"Key [bold]{key.key_id}[/] for merchant [bold]{name}[/], shown only now:")
     out.print(api_key, markup=False, highlight=False, soft_wrap=True)
 
 
 @keys.command("list")
 def list_keys(
-    merchant: Merchant, data: Data = DATA, ledger: Ledger = None, stage: Stage = ""
+    merchant: Merchant, data: Data = DATA, ledger: Ledger = None, stage: Stage | None = None
 ) -> None:
     """List a merchant's keys, revoked ones too."""
-    if stage:
+    _one_place(ledger, stage)
+    if stage is not None:
         found = at_stage(stage, lambda one: one.keys(merchant))
     else:
         found = _with_tenancy(data, ledger, lambda tenancy: tenancy.keys(merchant))
@@ -71,21 +75,27 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")],
     data: Data = DATA,
     ledger: Ledger = None,
-    stage: Stage = "",
+    stage: Stage | None = None,
 ) -> None:
     """Revoke a key at once, in a running sandbox too."""
+    _one_place(ledger, stage)
     try:
-        if stage:
+        if stage is not None:
             at_stage(stage, lambda one: one.revoke_key(merchant, key_id))
         else:
             _with_tenancy(data, ledger, lambda tenancy: tenancy.revoke_key(merchant, key_id))
     except NotFound:
-        refuse(f"merchant {merchant!r} has no key {key_id!r}; see: keys list {merchant}")
-    out.print(f"Key {key_id} of {merchant} is revoked.", highlight=False)
+        refuse(f"merchant {merchant!r} has no key {key_id!r} there; `keys list` shows what it has")
+    out.print(f"Key {key_id} of {merchant} is revoked.", markup=False, highlight=False)
+
+
+def _one_place(ledger: str | None, stage: str | None) -> None:
+    if ledger is not None and stage is not None:
+        refuse("name a --ledger or a --stage, not both (PAYMENTS_SANDBOX_LEDGER counts too)")
 
 
 def _table_of(merchant: str, found: list[ApiKey]) -> Table:
-    table = Table("key id", "created", "revoked", title=f"API keys of {merchant}")
+    table = Table("key id", "created", "revoked", title=f"API keys of {escape(merchant)}")
     for key in found:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M:%S} UTC" if key.revoked_at else "-"
         table.add_row(key.key_id, f"{key.created_at:%Y-%m-%d %H:%M:%S} UTC", revoked)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from urllib.parse import unquote, urlencode
 
 from mangum.handlers import APIGateway
 from starlette.types import Scope
@@ -14,7 +15,11 @@ REMEMBERED_MAX: Final = 1_000
 
 
 class RestApiRequest(APIGateway):
-    """A request whose repeated headers stay apart, so that the edge can refuse them."""
+    """A request as the local server would have it.
+
+    Repeated headers stay apart, so that the edge can refuse them, and no header is read for an
+    address that nobody asks for.
+    """
 
     @classmethod
     def infer(cls, event: Any, context: Any, config: Any) -> bool:  # noqa: ANN401 - JSON
@@ -25,15 +30,28 @@ class RestApiRequest(APIGateway):
     @property
     def scope(self) -> Scope:
         """The request as ASGI has it."""
-        scope: Scope = super().scope
-        repeated: dict[str, list[str]] = self.event.get("multiValueHeaders") or {}
-        if repeated:
-            scope["headers"] = [
+        event: dict[str, Any] = self.event
+        single: dict[str, str] = event.get("headers") or {}
+        headers: dict[str, list[str]] = event.get("multiValueHeaders") or {
+            name: [value] for name, value in single.items()
+        }
+        query = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "http_version": "1.1",
+            "method": event["httpMethod"],
+            "scheme": "https",
+            "path": unquote(event["path"]),
+            "root_path": "",
+            "query_string": urlencode(query or {}, doseq=True).encode(),
+            "headers": [
                 (name.lower().encode(), value.encode())
-                for name, values in repeated.items()
+                for name, values in headers.items()
                 for value in values
-            ]
-        return scope
+            ],
+            "aws.event": event,
+        }
 
 
 def request_id_of(scope: Scope) -> str:

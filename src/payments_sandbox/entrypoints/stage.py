@@ -1,7 +1,7 @@
 """A stage: one deployment in an AWS account, its names, and its API keys."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 from payments_sandbox.adapters.clock import RandomIds, SystemClock
@@ -42,7 +42,11 @@ class StageKeys:
             await self._merchants.add_key(key, hash_of(api_key), at_gateway=True)
             self._gateway.link(key_id)
         except BaseException:
-            self._gateway.delete(key_id)
+            try:
+                with suppress(NotFound):
+                    await self._merchants.revoke_key(merchant_id, key_id, self._clock.now())
+            finally:
+                self._gateway.delete(key_id)
             raise
         return key, api_key
 

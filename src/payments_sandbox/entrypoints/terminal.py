@@ -11,8 +11,8 @@ from rich.console import Console
 
 from payments_sandbox.entrypoints.wiring import Home
 
-out = Console()
-err = Console(stderr=True)
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 DATA = Path("payments-sandbox.db")
 Data = Annotated[
@@ -41,7 +41,6 @@ Stage = Annotated[
     str,
     typer.Option(
         "--stage",
-        envvar="PAYMENTS_SANDBOX_STAGE",
         metavar="STAGE",
         help="The deployment in your AWS account, for example: dev. Credentials, region and"
         " endpoint are the environment's (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).",

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Callable
 
+from payments_sandbox.domain.errors import Conflict
 from payments_sandbox.domain.merchant import ApiKey, Settings
 from payments_sandbox.services.ports import Clock, Ids, Merchants
 
 LOCAL_KEY = "sk_test_local"
 LOCAL_KEY_ID = "local"
 LOCAL_MERCHANT = "default"
+LOCAL_KEY_TRIES_MAX = 16
+LOCAL_KEY_PAUSE_S = 0.1
 
 
 def hash_of(api_key: str) -> bytes:
@@ -39,19 +42,29 @@ class Tenancy:
         return await self._merchants.change_settings(merchant_id, change)
 
     async def create_key(self, merchant_id: str) -> tuple[ApiKey, str]:
-        """Make a key, and its merchant if that is new; return the key to show it once."""
+        """Make a key, and its merchant if that is new; return the key to show it once.
+
+        Raise Conflict.
+        """
         key_id, api_key = self._ids.api_key()
         key = ApiKey(key_id, merchant_id, self._clock.now())
         await self._merchants.add_key(key, hash_of(api_key))
         return key, api_key
 
     async def ensure_local_key(self) -> bool:
-        """Give the merchant `default` its well-known key, once; return whether it works."""
-        known = await self._merchants.keys(LOCAL_MERCHANT)
-        if not known:
+        """Give the merchant `default` its well-known key, once; return whether it works.
+
+        Raise Conflict if others are at it all the time.
+        """
+        for _ in range(LOCAL_KEY_TRIES_MAX):
+            if await self._merchants.keys(LOCAL_MERCHANT):
+                return await self.local_key_works()
             key = ApiKey(LOCAL_KEY_ID, LOCAL_MERCHANT, self._clock.now())
-            await self._merchants.add_key(key, hash_of(LOCAL_KEY))
-        return await self.local_key_works()
+            try:
+                await self._merchants.add_key(key, hash_of(LOCAL_KEY))
+            except Conflict:  # another server, which starts too, is making it
+                await self._clock.pause(LOCAL_KEY_PAUSE_S)
+        raise Conflict
 
     async def local_key_works(self) -> bool:
         """Tell whether the well-known key is there and not revoked."""

@@ -132,7 +132,10 @@ class Merchants(Protocol):
         ...
 
     async def add_key(self, key: ApiKey, api_key_hash: bytes) -> None:
-        """Keep a new key, and its merchant if that is new."""
+        """Keep a new key, and its merchant if that is new.
+
+        Raise Conflict if the key or its id is there, or others write it at this moment.
+        """
         ...
 
     async def keys(self, merchant_id: str) -> list[ApiKey]:
