@@ -22,8 +22,13 @@ help: ## List what can be made
 serve: $(VENV)/.serve ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST=]
 	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --data "$(DATA)" --rate-limit $(RATE_LIMIT)
 
-test: $(VENV)/.dev $(EMULATOR)/.done ## Run the tests [TESTS="tests/unit ..." WORKERS=auto]
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --cov --cov-report=term $(TESTS)
+test: $(VENV)/.dev $(EMULATOR)/.done ## Run the tests [TESTS="tests/unit ..."] [WORKERS=auto]
+ifdef TESTS
+	$(BIN)/python -m pytest $(TESTS)
+else
+	$(BIN)/python -m pytest tests/unit --cov --cov-report=term
+	$(BIN)/python -m pytest --ignore tests/unit -n $(WORKERS) --maxprocesses 4
+endif
 
 check: $(VENV)/.dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .
