@@ -12,7 +12,8 @@ import payments_sandbox
 FUNCTION_LINES_MAX = 40
 FILE_LINES_MAX = 300
 SOURCE = Path(payments_sandbox.__file__).parent
-MODULES = sorted(SOURCE.rglob("*.py"))
+ROOT = Path(__file__).parents[2]
+MODULES = sorted([*SOURCE.rglob("*.py"), *(ROOT / "infra").rglob("*.py")])
 TIDY = '"""A tidy module."""\n\n\ndef one() -> None:\n    """Return."""\n' + "    one()\n" * 39
 
 
@@ -35,8 +36,8 @@ def functions_in(text: str, module: str) -> Iterator[Function]:
 
 
 def name_of(module: Path) -> str:
-    """Return a module's path below the package."""
-    return module.relative_to(SOURCE).as_posix()
+    """Return a module's path below the package, or below the repository."""
+    return module.relative_to(SOURCE if SOURCE in module.parents else ROOT).as_posix()
 
 
 def faults_in(text: str) -> list[str]:
