@@ -46,7 +46,7 @@ COUNTS = {
     "read settings": Counted((_GET,), read=1),
 }
 
-STORED_BYTES = 3_350
+STORED_BYTES = 3_358
 """An authorized and captured payment: its head, two transactions and their index entries."""
 KEY_BYTES = 264
 """A spent key, which is kept for a day."""

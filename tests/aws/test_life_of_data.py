@@ -32,7 +32,7 @@ END = NOW + timedelta(days=90, seconds=1)
 """When a payment of START ends under the settings of AWS: never early."""
 TOMORROW = NOW + timedelta(days=1, seconds=1)
 READS = 10
-KINDS = ("payment", "txn#0001", "txn#0002", "key")
+KINDS = ("payment", "txn#000001", "txn#000002", "key")
 SUBSETS = [subset for size in range(5) for subset in combinations(KINDS, size)]
 
 
@@ -162,7 +162,7 @@ async def test_one_payment_one_life(sandbox: Sandbox) -> None:
     sandbox.clock.at += timedelta(days=30, milliseconds=7)
     await sandbox.payments.history("acme", payment_id)
     await sandbox.execute(Void(payment_id), "too late")
-    expected = {f"{payment_id} txn#{seq:04}": seconds(END) for seq in range(1, 6)}
+    expected = {f"{payment_id} txn#{seq:06}": seconds(END) for seq in range(1, 6)}
     expected[f"{payment_id} payment"] = seconds(END)
 
     assert expected == sandbox.lives("payment", "txn#")
@@ -265,7 +265,7 @@ async def test_a_clock_behind_the_tables(sandbox: Sandbox) -> None:
     """A key whose transaction the table deleted, by a clock ahead of ours, is not spent."""
     payment = await one_day_long(sandbox)
     sandbox.clock.at = TOMORROW - MILLISECOND
-    sandbox.delete(("txn#0002",))
+    sandbox.delete(("txn#000002",))
 
     assert await sandbox.ledger.spent(spent_by("Capture", "capture", sandbox.clock.at)) is None
     with pytest.raises(NotFound):

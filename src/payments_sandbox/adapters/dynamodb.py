@@ -52,7 +52,8 @@ def _heard_by_nobody(_: Sequence[Transaction]) -> None: ...
 class DynamoLedger:
     """Payments, their transactions and spent keys in one table.
 
-    `on_appended` hears of transactions once they are durable.
+    `on_appended` hears of transactions once they are durable, but not of those whose answer was
+    lost: it is for counting, the table's stream for what must not be missed.
     """
 
     def __init__(

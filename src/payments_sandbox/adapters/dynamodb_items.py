@@ -25,8 +25,8 @@ HEAD, SPENT = "payment", "key"
 
 
 def record_of(seq: int) -> str:
-    """Return the sort key of a payment's transaction; a payment has at most 1,000."""
-    return f"txn#{seq:04}"
+    """Return the sort key of a payment's transaction."""
+    return f"txn#{seq:06}"
 
 
 def listed_in(merchant_id: str, what: str) -> dict[str, str]:

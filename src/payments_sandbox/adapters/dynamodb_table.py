@@ -3,7 +3,7 @@
 | item | transaction_id | record |
 |---|---|---|
 | payment head | `auth_..` | `payment` |
-| transaction | `auth_..` | `txn#0002` |
+| transaction | `auth_..` | `txn#000002` |
 | spent key | `idem#<scope>` | `key` |
 | merchant | `merchant_..` | `settings`, `key#<key id>` |
 | API key | `key#<hash, or the gateway's id>` | `merchant` |
@@ -76,7 +76,7 @@ class Table:
         work = functools.partial(call, *args, **kwargs)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except ParamValidationError:
+        except ParamValidationError:  # ours to mend, not the table's trouble
             raise
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
@@ -143,7 +143,6 @@ def table_definition(name: str) -> "CreateTableInputTypeDef":
             for index, hashed in ranges.items()
         ],
         "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-        "SSESpecification": {"Enabled": False},
     }
 
 

@@ -104,6 +104,7 @@ class Ledger(Protocol):
     ) -> None:
         """Write key, head and transactions, all or nothing; return once that is durable.
 
+        `transactions` are what one operation adds, 98 at most.
         Raise KeySpent if the key was spent, or LostRace if the head is not the one that
         `transactions` follow; if both, KeySpent.
         """
