@@ -1,6 +1,6 @@
 """Requests as an API Gateway REST API hands them to a function."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
@@ -56,7 +56,7 @@ class RestApiRequest(APIGateway):
 
 def request_id_of(scope: Scope) -> str:
     """Return the id that the gateway gave the request."""
-    return scope["aws.event"]["requestContext"]["requestId"]
+    return scope["aws.event"]["requestContext"].get("requestId", "-")
 
 
 class GatewayCaller:
@@ -78,21 +78,19 @@ class GatewayCaller:
         """Return the merchant's id, or None if the key is nobody's."""
         key_id = scope["aws.event"]["requestContext"].get("identity", {}).get("apiKeyId")
         if key_id:
-            return await self._known(
-                f"id {key_id}", lambda: self._merchants.merchant_id_by_gateway_key(key_id)
-            )
+            return await self._owner(key_id)
         headers = dict(scope["headers"])
         api_key = headers.get(b"x-api-key", b"").decode("latin-1")
         return await self._tenancy.authenticate(api_key) if api_key else None
 
-    async def _known(self, name: str, ask: Callable[[], Awaitable[str | None]]) -> str | None:
+    async def _owner(self, key_id: str) -> str | None:
         now = self._monotonic()
-        until, merchant_id = self._remembered.get(name, (now, ""))
+        until, merchant_id = self._remembered.get(key_id, (now, ""))
         if now < until:
             return merchant_id
-        found = await ask()
+        found = await self._merchants.merchant_id_by_gateway_key(key_id)
         if len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
         if found is not None:
-            self._remembered[name] = (now + REMEMBERED_S, found)
+            self._remembered[key_id] = (now + REMEMBERED_S, found)
         return found
