@@ -82,7 +82,7 @@ class DynamoLedger:
         all is read again; one that came later is left out.
         """
         for _ in range(READ_TRIES_MAX):
-            items = await self._records(payment_id) if is_payment_id(payment_id) else []
+            items = await self._table.records(payment_id) if is_payment_id(payment_id) else []
             head = items[0] if items and items[0]["record"]["S"] == HEAD else None
             payment = self._own_head(head, merchant_id)
             transactions = [transaction_of(one) for one in items[1 : payment.version + 1]]
@@ -196,24 +196,6 @@ class DynamoLedger:
         ):
             raise NotFound
         return payment_of(item)
-
-    async def _records(self, payment_id: str) -> list[Item]:
-        """Return all records of a payment, the head first."""
-        items: list[Item] = []
-        rest: dict[str, Any] = {}
-        while True:
-            answer = await self._table.run(
-                self._table.client.query,
-                TableName=self._table.name,
-                KeyConditionExpression="transaction_id = :id",
-                ExpressionAttributeValues={":id": {"S": payment_id}},
-                ConsistentRead=True,
-                **rest,
-            )
-            items += answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return items
-            rest = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def _now_ms(self, key: IdempotencyKey) -> int:
         """Return the later of real time and the merchant's: a key's life ends on either."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -98,25 +98,9 @@ class DynamoMerchants:
 
     async def keys(self, merchant_id: str) -> list[ApiKey]:
         """Return the merchant's keys, oldest first, the revoked ones too."""
-        found: list[ApiKey] = []
-        rest: dict[str, Any] = {}
-        while True:
-            answer = await self._table.run(
-                self._table.client.query,
-                TableName=self._table.name,
-                KeyConditionExpression="transaction_id = :merchant AND begins_with(#record, :key)",
-                ExpressionAttributeNames={"#record": "record"},
-                ExpressionAttributeValues={
-                    ":merchant": {"S": _merchant(merchant_id)},
-                    ":key": {"S": "key#"},
-                },
-                ConsistentRead=True,
-                **rest,
-            )
-            found += [_api_key(merchant_id, one) for one in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return sorted(found, key=lambda one: (one.created_at, one.key_id))
-            rest = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        items = await self._table.records(_merchant(merchant_id), "key#")
+        found = [_api_key(merchant_id, one) for one in items]
+        return sorted(found, key=lambda one: (one.created_at, one.key_id))
 
     async def revoke_key(self, merchant_id: str, key_id: str, at: datetime) -> None:
         """Revoke a key at once: nothing finds it any more; raise NotFound."""

@@ -26,7 +26,11 @@ from payments_sandbox.services.ports import LedgerRefused
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import CreateTableInputTypeDef, KeySchemaElementTypeDef
+    from types_boto3_dynamodb.type_defs import (
+        CreateTableInputTypeDef,
+        KeySchemaElementTypeDef,
+        QueryInputTypeDef,
+    )
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -102,6 +106,29 @@ class Table:
             ConsistentRead=True,
         )
         return answer.get("Item")
+
+    async def records(self, transaction_id: str, prefix: str = "") -> list[Item]:
+        """Return the items of one transaction_id as they are now, in the order of their records."""
+        question: QueryInputTypeDef = {
+            "TableName": self.name,
+            "KeyConditionExpression": "transaction_id = :id",
+            "ExpressionAttributeValues": {":id": {"S": transaction_id}},
+            "ConsistentRead": True,
+        }
+        if prefix:
+            question["KeyConditionExpression"] += " AND begins_with(#record, :prefix)"
+            question["ExpressionAttributeNames"] = {"#record": "record"}
+            question["ExpressionAttributeValues"] = {
+                ":id": {"S": transaction_id},
+                ":prefix": {"S": prefix},
+            }
+        items: list[Item] = []
+        while True:
+            answer = await self.run(self.client.query, **question)
+            items += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return items
+            question["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def close(self) -> None:
         """Finish what runs, and let go of the connections."""
