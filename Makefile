@@ -2,7 +2,6 @@
 PYTHON ?= python3
 PORT ?= 8000
 HOST ?= 127.0.0.1
-DATA ?= payments-sandbox.db
 RATE_LIMIT ?= 100
 ROUNDS ?= 200
 WORKERS ?= auto
@@ -19,8 +18,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 help: ## List what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
 
-serve: $(VENV)/.serve ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST=]
-	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --data "$(DATA)" --rate-limit $(RATE_LIMIT)
+serve: $(VENV)/.serve $(if $(LEDGER),$(VENV)/.aws) ## Start the sandbox [PORT= DATA= RATE_LIMIT=N|off HOST= LEDGER=dynamodb://..]
+	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --rate-limit $(RATE_LIMIT) \
+		$(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
 test: $(VENV)/.dev $(EMULATOR)/.done ## Run the tests [TESTS="tests/unit ..."] [WORKERS=auto]
 ifdef TESTS
@@ -41,6 +41,7 @@ fix: $(VENV)/.dev ## Format, and mend what the linter can
 	$(BIN)/ruff format .
 
 aws: $(VENV)/.aws ## Install what the commands for AWS need
+	@echo "Installed: $(BIN)/payments-sandbox aws, secrets, keys --stage, serve --ledger"
 
 aws-local: $(VENV)/.aws $(VENV)/.serve $(EMULATOR)/.done ## Run a payment through the AWS home, emulated here [KEEP=1 stays up]
 	@$(BIN)/python -m infra.aws_local $(if $(KEEP),--keep)
@@ -90,6 +91,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.serve
 	@touch $@
 
 $(VENV)/.aws: requirements/aws.txt $(VENV)/.serve
+	@echo "Installing the packages for AWS, once ..."
 	@$(PIP) install --require-hashes -r requirements/aws.txt
 	@touch $@
 

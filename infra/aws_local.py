@@ -48,22 +48,29 @@ def main() -> None:
     keep: bool = parser.parse_args().keep
     if shutil.which("curl") is None:
         sys.exit("curl is needed to run the payment")
-    signal.signal(signal.SIGTERM, _stop)
-    with _out.status("Starting the emulator of AWS ..."), emulated() as endpoint:
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, _stop)
+    _out.print("Starting the emulator of AWS ...")
+    with emulated() as endpoint:
         _only(endpoint)
-        api = _deploy(endpoint)
+        with _out.status("Making table, secrets, function, gateway and key ..."):
+            api = _deploy(endpoint)
         _out.print(f"\n[bold]The AWS home answers[/] at {api.url}\n")
         _out.print("  API Gateway (keys, rate) -> Lambda (the bundle) -> DynamoDB; secrets in SSM")
         _out.print(f"  Emulator {endpoint}\n")
         _pay(api)
         if keep:
+            _out.print(f"  export AWS_ENDPOINT_URL={endpoint}")
+            _out.print(f"  payments-sandbox keys create --stage {STAGE} another\n")
             _wait()
     _out.print("\nAll of it is gone again.")
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """Leave by way of the clean-up."""
+    """Leave by way of the clean-up, which no further signal may cut short."""
     del signal_number, frame
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
     sys.exit("Stopped; all of it is gone again.")
 
 
@@ -109,7 +116,13 @@ def _function(table: str) -> str:
         Code={"ZipFile": code},
         Timeout=30,
         MemorySize=512,
-        Environment={"Variables": {"LEDGER_TABLE": table, "STAGE": STAGE}},
+        Environment={
+            "Variables": {
+                "LEDGER_TABLE": table,
+                "STAGE": STAGE,
+                "POWERTOOLS_TRACE_DISABLED": "true",  # nobody listens to traces here
+            }
+        },
     )
     return answer["FunctionArn"]
 
@@ -171,10 +184,7 @@ def _curl(api: Api, path: str, body: dict[str, Any] | None = None) -> dict[str, 
 
 def _wait() -> None:
     _out.print("It stays up until Ctrl-C.")
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        return
+    signal.pause()
 
 
 if __name__ == "__main__":

@@ -38,8 +38,9 @@ def test_a_payment_goes_through() -> None:
     assert gone(done.stdout)
 
 
-def test_stopped_it_cleans_up() -> None:
-    """Kept up and then told to end, it takes the emulator with it."""
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_it_cleans_up(how: signal.Signals) -> None:
+    """Kept up and then told to end, it takes the emulator with it, and not in confusion."""
     with subprocess.Popen(
         [*COMMAND, "--keep"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -49,7 +50,8 @@ def test_stopped_it_cleans_up() -> None:
             line = process.stdout.readline()
             assert line, seen
             seen += line
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=20)
 
     assert gone(seen)
+    assert errors == "Stopped; all of it is gone again.\n"

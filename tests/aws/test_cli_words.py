@@ -38,5 +38,5 @@ def test_a_name_in_a_refusal(tmp_path: Path, name: str) -> None:
     ran = run("keys", "revoke", name, "none", "--data", str(tmp_path / "ledger.db"))
 
     assert ran.exit_code == 1
-    said = f"merchant {name!r} has no key 'none' there; `keys list` shows what it has"
+    said = f"merchant {name!r} has no key of that id there; `keys list` shows the ids"
     assert ran.stderr == f"Refused: {said}\n"

@@ -175,7 +175,7 @@ def test_refusals(staged: Staged, emulator: str) -> None:
 
     assert_refused(undeployed, "usage plan 'payments-sandbox-nowhere'", "deployed")
     assert (no_table.returncode, no_table.stdout) == (1, "")
-    assert "Refused: the table cannot be reached" in no_table.stderr
+    assert "Refused: the stage's table is not there" in no_table.stderr
     assert_refused(no_stage, "1 to 20 of a-z", "begins with a letter")
     assert_refused(no_merchant, "without spaces")
     assert (no_key.returncode, no_key.stdout) == (1, "")

@@ -136,12 +136,31 @@ def test_rotations(ssm: "SSMClient", stage: str) -> None:
     same, rotated = stored(ssm, stage)
     kind = ssm.get_parameter(Name=parameter_names(stage).webhook)["Parameter"].get("Type")
 
-    assert ids == ["k2", "k3"]
     assert identity == same
-    assert rotated["current"] == "k3"
+    assert ids[-1] == rotated["current"]
+    assert {"k1", *ids} == rotated["roots"].keys()
     assert first["roots"].items() < rotated["roots"].items()
     assert len(set(rotated["roots"].values())) == 3
     assert kind == "SecureString"
+
+
+def test_rotations_at_once(ssm: "SSMClient", stage: str) -> None:
+    """Every root that was announced is there in the end, whoever wrote over whom."""
+    init_roots(ssm, stage)
+
+    ids = race(RACERS, lambda _: rotate_webhook_root(ssm, stage))
+
+    assert {"k1", *ids} == stored(ssm, stage)[1]["roots"].keys()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_init_over_what_is_in_the_clear(ssm: "SSMClient", stage: str, which: int) -> None:
+    """A parameter that is not encrypted is refused, not taken for made."""
+    name = parameter_names(stage)[which]
+    ssm.put_parameter(Name=name, Value="{}", Type="String")
+
+    with pytest.raises(SecretsUnusable, match="not a SecureString"):
+        init_roots(ssm, stage)
 
 
 def test_a_rotation_after_a_root_was_taken_out(ssm: "SSMClient", stage: str) -> None:
@@ -183,7 +202,7 @@ def test_as_many_rotations_as_fit(ssm: "SSMClient", stage: str) -> None:
         rotate_webhook_root(ssm, stage)
     kept = ssm.get_parameter(Name=parameter_names(stage).webhook, WithDecryption=True)
 
-    assert f"k{WEBHOOK_ROOTS_MAX}" == last
+    assert json.loads(kept["Parameter"].get("Value", ""))["current"] == last
     assert len(kept["Parameter"].get("Value", "")) <= 4096
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from payments_sandbox.adapters.dynamodb_table import create_table, dynamodb_client
 from payments_sandbox.adapters.secrets import create_secrets
 from payments_sandbox.adapters.ssm_secrets import init_roots, parameter_names
+from payments_sandbox.entrypoints.wiring import EXIT_LEDGER_LOST
 from tests.aws.served import Place, assert_refused, new_place, program, programs, serving
 from tests.emulator import client
 
@@ -96,7 +98,7 @@ def test_the_secrets_of_a_stage(emulator: str, tmp_path: Path) -> None:
         serve(address), serve(place.address_with("stage=junk")), serve(place.address), cwd=tmp_path
     )
 
-    assert_refused_last(before.stderr, "stage 'served'", "secrets init --stage served")
+    assert_refused_last(before.stderr, "secrets init --stage served")
     assert (first.status, first.body) == (201, again.body)
     assert_refused(other, "another table than", "&stage=STAGE")
     assert_refused(junk, "junk/identity-root does not hold an identity root")
@@ -110,3 +112,34 @@ def assert_refused_last(stderr: str, *told: str) -> None:
     assert last.startswith("Refused: ")
     for part in told:
         assert part in last
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_table_deleted_while_served(emulator: str, tmp_path: Path, *, anew: bool) -> None:
+    """Its server ends and says why, before it answers from a table that has other secrets."""
+    place = new_place(emulator, tmp_path)
+    tables = dynamodb_client(emulator)
+    with serving(place.address, tmp_path) as server:
+        tables.delete_table(TableName=place.table)
+        if anew:
+            create_table(tables, place.table)
+        code = server.process.wait(20)
+
+    assert code == EXIT_LEDGER_LOST
+    assert "was deleted or made anew" in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--ledger", "dynamodb://Table", "--data", "ledger.db"),
+        ("--ledger", "dynamodb://Table", "--stage", "dev"),
+        ("--data", "ledger.db", "--stage", "dev"),
+    ],
+    ids=" ".join,
+)
+def test_two_ledgers_at_once(tmp_path: Path, options: Sequence[str]) -> None:
+    """Options that name two ledgers are refused: none is left out without a word."""
+    ran = program("keys", "list", "shop", *options, cwd=tmp_path)
+
+    assert_refused(ran, f"name one of {' and '.join(sorted(options[::2]))}")

@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from datetime import UTC, datetime
-from time import time_ns
+from time import sleep, time_ns
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _KEY_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -18,6 +18,11 @@ def reseed() -> None:
     Ids need none of it; they come from the operating system's chance.
     """
     random.seed()
+
+
+def wait_up_to(seconds: float) -> None:
+    """Wait a random time, in this thread, so that rivals fall out of step."""
+    sleep(random.uniform(0, seconds))  # noqa: S311 - jitter
 
 
 class SystemClock:

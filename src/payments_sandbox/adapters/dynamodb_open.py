@@ -5,6 +5,7 @@ An address is `dynamodb://TABLE`, with `?endpoint=`, `region=`, and where the id
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,7 +33,12 @@ from payments_sandbox.adapters.secrets import (
     create_secrets,
     load_secrets,
 )
-from payments_sandbox.adapters.ssm_secrets import SsmSecrets, ssm_client
+from payments_sandbox.adapters.ssm_secrets import (
+    STAGE_NAME,
+    STAGE_NAME_RULE,
+    SsmSecrets,
+    ssm_client,
+)
 from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.services.ports import Secrets
 
@@ -81,7 +87,10 @@ def parse_address(text: str) -> TableAddress:
             f"in the ledger's address, give each of {', '.join(sorted(_PARAMETERS))} at most once"
             f" and with a value{f'; not {unknown[0]!r}' if unknown else ''}"
         )
-    if "stage" in values and "secrets" in values:
+    stage = values.get("stage")
+    if stage is not None and STAGE_NAME.fullmatch(stage) is None:
+        raise LedgerTableRefused(STAGE_NAME_RULE)
+    if stage is not None and "secrets" in values:
         raise LedgerTableRefused("the ledger's address has stage or secrets, not both")
     endpoint = values.get("endpoint")
     if endpoint is not None and not _is_url(endpoint):
@@ -91,7 +100,7 @@ def parse_address(text: str) -> TableAddress:
         url.netloc,
         endpoint,
         values.get("region") or (EMULATOR_REGION if endpoint else None),
-        values.get("stage"),
+        stage,
         Path(secrets) if secrets else None,
     )
 
@@ -101,7 +110,8 @@ def _is_url(text: str) -> bool:
         url = urlsplit(text)
     except ValueError:
         return False
-    return url.scheme in {"http", "https"} and bool(url.hostname)
+    more = url.username or url.password or url.query or url.fragment
+    return url.scheme in {"http", "https"} and bool(url.hostname) and not more
 
 
 def open_table(address: TableAddress, monotonic: Callable[[], float]) -> OpenTable:
@@ -112,15 +122,15 @@ def open_table(address: TableAddress, monotonic: Callable[[], float]) -> OpenTab
         return OpenTable(Table(client, address.table), _secrets(client, address, monotonic))
     except (NoCredentialsError, NoRegionError) as error:
         raise LedgerTableRefused(
-            f"{error}. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and"
-            " AWS_REGION; an emulator takes any value."
+            f"{str(error).rstrip('.')}. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID,"
+            " AWS_SECRET_ACCESS_KEY and AWS_REGION; an emulator takes any value."
         ) from error
     except (BotoCoreError, ClientError, OSError, SecretsUnusable, ValueError) as error:
         raise LedgerTableRefused(f"cannot open {address.table}: {error}") from error
     except LedgerUnavailable:
         raise LedgerTableRefused(
-            f"the identity root of stage {address.stage!r} cannot be read; run:"
-            f" payments-sandbox secrets init --stage {address.stage}"
+            f"the identity root of stage {address.stage!r} cannot be read: may these credentials"
+            " read it, and is SSM there?"
         ) from None
 
 
@@ -130,6 +140,7 @@ def _check_table(client: "DynamoDBClient", address: TableAddress) -> None:
         check_table(client, address.table)
     except client.exceptions.ResourceNotFoundException:
         at = f" --endpoint {address.endpoint}" if address.endpoint else ""
+        at += f" --region {address.region}" if address.region else ""
         raise LedgerTableRefused(
             f"there is no table {address.table!r}. Make it: payments-sandbox aws create-table"
             f" {address.table}{at}"
@@ -158,12 +169,13 @@ def _secrets(
 
 
 def _load_or_create(file: Path) -> IdentityRoot:
-    if not file.exists():
-        try:
-            return create_secrets(file.absolute())
-        except FileExistsError:
-            pass  # another process made it meanwhile
-    return load_secrets(file)
+    try:
+        if not file.exists():
+            with suppress(FileExistsError):  # another process made it meanwhile
+                return create_secrets(file.absolute())
+        return load_secrets(file)
+    except OSError as error:
+        raise LedgerTableRefused(f"the secrets file {file}: {error.strerror or error}") from error
 
 
 def _match(client: "DynamoDBClient", address: TableAddress, secrets: IdentityRoot) -> None:

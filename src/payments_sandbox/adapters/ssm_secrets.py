@@ -6,14 +6,15 @@ roots, of which one is current; an old one lives on for the endpoints that name 
 
 import json
 import logging
+import re
 import secrets
 from collections.abc import Callable
-from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payments_sandbox.adapters.aws_clients import new_client
+from payments_sandbox.adapters.clock import wait_up_to
 from payments_sandbox.adapters.secrets import ROOT_BYTES, IdentityRoot, SecretsUnusable
 from payments_sandbox.domain.errors import LedgerUnavailable
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 CACHE_S: Final = 300.0
 WEBHOOK_ROOTS_MAX: Final = 40
 """What fits into a standard parameter's 4 KB, with some room."""
+ROTATION_TRIES_MAX: Final = 16
+ROTATION_PAUSE_S: Final = 1.0
+STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,19}")
+STAGE_NAME_RULE: Final = "a stage's name is 1 to 20 of a-z, 0-9 and '-', and begins with a letter"
 _log = logging.getLogger(__name__)
 
 
@@ -78,45 +83,58 @@ class SsmSecrets:
 
     def _read(self) -> IdentityRoot:
         try:
-            value = _read(self._client, self._name)
+            return IdentityRoot(_root(_there(self._client, self._name).value, self._name))
         except (ClientError, BotoCoreError) as error:
             _log.warning("the parameter %s cannot be read: %s", self._name, type(error).__name__)
             raise LedgerUnavailable from error
-        if value is None:
-            _log.error(
-                "the parameter %s is missing: run `payments-sandbox secrets init`", self._name
-            )
-            raise LedgerUnavailable
-        return IdentityRoot(_root(value, self._name))
 
 
 def init_roots(client: "SSMClient", stage: str) -> dict[str, bool]:
-    """Make what is missing of the stage's roots; return each name and whether it is new."""
+    """Make what is missing of the stage's roots; return each name and whether it is new.
+
+    Raise SecretsUnusable if what is there is not what it should be.
+    """
     names = parameter_names(stage)
-    return {
+    first = {"current": "k1", "roots": {"k1": _new_root()}}
+    made = {
         names.identity: _create(client, names.identity, {"root": _new_root()}),
-        names.webhook: _create(
-            client, names.webhook, {"current": "k1", "roots": {"k1": _new_root()}}
-        ),
+        names.webhook: _create(client, names.webhook, first),
     }
+    _root(_there(client, names.identity).value, names.identity)
+    _webhook_roots(_there(client, names.webhook).value, names.webhook)
+    return made
 
 
 def rotate_webhook_root(client: "SSMClient", stage: str) -> str:
-    """Add a webhook root and make it current; return its id; raise SecretsUnusable."""
+    """Add a webhook root and make it current; return its id; raise SecretsUnusable.
+
+    SSM writes without conditions but counts versions: who finds that it wrote over others' roots
+    brings them back, so rotations at the same time all last.
+    """
     name = parameter_names(stage).webhook
-    text = _read(client, name)
-    if text is None:
-        raise SecretsUnusable(f"{name} is missing: run `payments-sandbox secrets init` first")
-    try:
-        roots = dict(json.loads(text)["roots"])
-    except (ValueError, KeyError, TypeError):
-        raise SecretsUnusable(f"{name} does not hold webhook roots") from None
-    if len(roots) >= WEBHOOK_ROOTS_MAX:
-        raise SecretsUnusable(f"{name} holds {len(roots)} roots, which is all it can")
-    root_id = next(one for one in map("k{}".format, count(len(roots) + 1)) if one not in roots)
-    value = json.dumps({"current": root_id, "roots": roots | {root_id: _new_root()}})
-    client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-    return root_id
+    root_id = f"k{secrets.token_hex(4)}"
+    roots = {root_id: _new_root()}
+    for _ in range(ROTATION_TRIES_MAX):
+        there = _there(client, name)
+        roots = _webhook_roots(there.value, name) | roots
+        if len(roots) > WEBHOOK_ROOTS_MAX:
+            raise SecretsUnusable(f"{name} holds {len(roots) - 1} roots, which is all it can")
+        value = json.dumps({"current": root_id, "roots": roots})
+        answer = client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+        overwritten = range(there.version + 1, answer["Version"])
+        if not overwritten:
+            return root_id
+        for version in overwritten:
+            roots |= _webhook_roots(_there(client, f"{name}:{version}").value, name)
+        wait_up_to(ROTATION_PAUSE_S)
+    raise SecretsUnusable(f"others rotate {name} all the time; try again")
+
+
+class _Parameter(NamedTuple):
+    """A parameter's value and how often it was written."""
+
+    value: str
+    version: int
 
 
 def _create(client: "SSMClient", name: str, value: object) -> bool:
@@ -133,12 +151,25 @@ def _create(client: "SSMClient", name: str, value: object) -> bool:
     return True
 
 
-def _read(client: "SSMClient", name: str) -> str | None:
+def _there(client: "SSMClient", name: str) -> _Parameter:
+    """Return the parameter; raise SecretsUnusable if it is missing or in the clear."""
     try:
-        answer = client.get_parameter(Name=name, WithDecryption=True)
+        parameter = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except client.exceptions.ParameterNotFound:
-        return None
-    return answer["Parameter"].get("Value", "")
+        stage = name.split("/")[2]
+        raise SecretsUnusable(
+            f"{name} is missing: run `payments-sandbox secrets init --stage {stage}`"
+        ) from None
+    if parameter.get("Type") != "SecureString":
+        raise SecretsUnusable(f"{name} is not a SecureString: delete it and init again")
+    return _Parameter(parameter.get("Value", ""), parameter.get("Version", 0))
+
+
+def _webhook_roots(value: str, name: str) -> dict[str, str]:
+    try:
+        return dict(json.loads(value)["roots"])
+    except (ValueError, KeyError, TypeError):
+        raise SecretsUnusable(f"{name} does not hold webhook roots") from None
 
 
 def _root(value: str, name: str) -> bytes:

@@ -16,7 +16,15 @@ from payments_sandbox.domain.response_codes import RESPONSE_CODES
 from payments_sandbox.domain.test_cards import TEST_CARDS
 from payments_sandbox.entrypoints.cli_aws import aws, secrets
 from payments_sandbox.entrypoints.cli_keys import keys
-from payments_sandbox.entrypoints.terminal import DATA, Data, Ledger, home_of, out, refuse
+from payments_sandbox.entrypoints.terminal import (
+    DATA,
+    Data,
+    Ledger,
+    home_of,
+    one_place,
+    out,
+    refuse,
+)
 from payments_sandbox.services.ports import LedgerRefused
 
 app = typer.Typer(
@@ -42,6 +50,7 @@ def main() -> None:
 
 @app.command()
 def serve(  # noqa: PLR0913 - one argument for each option
+    context: typer.Context,
     *,
     host: Annotated[
         str,
@@ -80,6 +89,7 @@ def serve(  # noqa: PLR0913 - one argument for each option
     ] = False,
 ) -> None:
     """Serve the sandbox until Ctrl-C or SIGTERM, which lets open requests finish."""
+    one_place(context)
     gc.disable()  # until it serves: nothing that start-up makes is garbage
     from payments_sandbox.entrypoints import banner, local  # noqa: PLC0415 - slow to import
 

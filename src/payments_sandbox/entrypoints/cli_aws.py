@@ -1,7 +1,7 @@
 """The commands for AWS: the table, and a stage's secrets and keys."""
 
 import asyncio
-import re
+import logging
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -25,7 +25,6 @@ secrets = typer.Typer(
     no_args_is_help=True,
     help="Make and rotate a stage's secrets: SecureStrings in SSM, encrypted by KMS, never shown.",
 )
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
 @aws.command("create-table")
@@ -35,24 +34,30 @@ def create_table(
         str | None,
         typer.Option(help="The URL of an emulator; without it, AWS as your environment has it."),
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="The region; with an endpoint us-east-1 if not told."),
+    ] = None,
 ) -> None:
     """Make the ledger's table with its indexes, stream and expiry; one that is there stays."""
     prepare_aws()
     from payments_sandbox.adapters import dynamodb_table  # noqa: PLC0415 - optional
-    from payments_sandbox.adapters.dynamodb_open import EMULATOR_REGION  # noqa: PLC0415 - as above
+    from payments_sandbox.adapters.dynamodb_open import parse_address  # noqa: PLC0415 - as above
 
     if dynamodb_table.TABLE_NAME.fullmatch(table) is None:
         refuse(dynamodb_table.TABLE_NAME_RULE)
-    with _aws_errors(), out.status(f"Making the table {table} ..."):
-        as_emulator_takes_it(endpoint)
-        client = dynamodb_table.dynamodb_client(endpoint, EMULATOR_REGION if endpoint else None)
-        made = dynamodb_table.create_table(client, table)
-    at = f"?endpoint={endpoint}" if endpoint else ""
+    parameters = {"endpoint": endpoint, "region": region}
+    query = "&".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+    ledger = f"dynamodb://{table}" + (f"?{query}" if query else "")
+    with _aws_errors():
+        address = parse_address(ledger)
+        as_emulator_takes_it(address.endpoint)
+        with out.status(f"Making the table {table} ..."):
+            client = dynamodb_table.dynamodb_client(address.endpoint, address.region)
+            made = dynamodb_table.create_table(client, table)
     out.print(f"The table {table} {'is made' if made else 'was there already'}.", highlight=False)
     out.print(
-        f'Serve it: payments-sandbox serve --ledger "dynamodb://{table}{at}"',
-        highlight=False,
-        soft_wrap=True,
+        f'Serve it: payments-sandbox serve --ledger "{ledger}"', highlight=False, soft_wrap=True
     )
 
 
@@ -62,7 +67,7 @@ def init_secrets(stage: Stage) -> None:
     prepare_aws()
     from payments_sandbox.adapters.ssm_secrets import init_roots, ssm_client  # noqa: PLC0415
 
-    with _aws_errors():
+    with _aws_errors(), _usable_secrets():
         for name, made in init_roots(ssm_client(), checked_stage(stage)).items():
             out.print(f"{name} {'is made' if made else 'was there and stays'}.", highlight=False)
 
@@ -74,17 +79,13 @@ def rotate_secrets(stage: Stage) -> None:
     The identity root is never rotated: card ids and spent keys are made under it.
     """
     prepare_aws()
-    from payments_sandbox.adapters.secrets import SecretsUnusable  # noqa: PLC0415 - as above
     from payments_sandbox.adapters.ssm_secrets import (  # noqa: PLC0415 - optional
         rotate_webhook_root,
         ssm_client,
     )
 
-    with _aws_errors():
-        try:
-            root_id = rotate_webhook_root(ssm_client(), checked_stage(stage))
-        except SecretsUnusable as error:
-            refuse(str(error))
+    with _aws_errors(), _usable_secrets():
+        root_id = rotate_webhook_root(ssm_client(), checked_stage(stage))
     out.print(f"Webhook root {root_id} of stage {stage} is current.", highlight=False)
 
 
@@ -98,7 +99,8 @@ def at_stage(stage: str, use: Callable[["StageKeys"], Awaitable[Result]]) -> Res
         async with stage_keys(checked_stage(stage)) as keys:
             return await use(keys)
 
-    with _aws_errors():
+    logging.getLogger("payments_sandbox.adapters").setLevel(logging.CRITICAL)  # refusals say it
+    with _aws_errors(), out.status(f"Asking stage {stage} ..."):
         try:
             return asyncio.run(run())
         except UsagePlanMissing as error:
@@ -107,9 +109,24 @@ def at_stage(stage: str, use: Callable[["StageKeys"], Awaitable[Result]]) -> Res
 
 def checked_stage(stage: str) -> str:
     """Return the stage's name if it can be one."""
-    if _STAGE_NAME.fullmatch(stage) is None:
-        refuse("a stage's name is 1 to 20 of a-z, 0-9 and '-', and begins with a letter")
+    from payments_sandbox.adapters.ssm_secrets import (  # noqa: PLC0415 - optional
+        STAGE_NAME,
+        STAGE_NAME_RULE,
+    )
+
+    if STAGE_NAME.fullmatch(stage) is None:
+        refuse(STAGE_NAME_RULE)
     return stage
+
+
+@contextmanager
+def _usable_secrets() -> Generator[None]:
+    from payments_sandbox.adapters.secrets import SecretsUnusable  # noqa: PLC0415 - optional
+
+    try:
+        yield
+    except SecretsUnusable as error:
+        refuse(str(error))
 
 
 @contextmanager
@@ -132,4 +149,10 @@ def _aws_errors() -> Generator[None]:
     except LedgerRefused as error:
         refuse(str(error))
     except LedgerUnavailable as error:
-        refuse(f"the table cannot be reached: {error.__cause__}")
+        cause = error.__cause__
+        if not isinstance(cause, ClientError):
+            refuse(f"the ledger's table cannot be reached: {cause}")
+        code = cause.response.get("Error", {}).get("Code")
+        if code == "ResourceNotFoundException":
+            refuse("the stage's table is not there: is the stage deployed in this account?")
+        refuse(f"the ledger's table answered: {cause}")

@@ -17,9 +17,10 @@ from payments_sandbox.entrypoints.terminal import (
     DATA,
     Data,
     Ledger,
-    Stage,
+    OptionalStage,
     err,
     home_of,
+    one_place,
     out,
     refuse,
 )
@@ -39,12 +40,16 @@ _MERCHANT_NAME = re.compile(r"[!-~]{1,64}")
 
 @keys.command("create")
 def create_key(
-    merchant: Merchant, data: Data = DATA, ledger: Ledger = None, stage: Stage | None = None
+    context: typer.Context,
+    merchant: Merchant,
+    data: Data = DATA,
+    ledger: Ledger = None,
+    stage: OptionalStage = None,
 ) -> None:
     """Make an API key, and the merchant if it is new. The key is shown this once."""
     if _MERCHANT_NAME.fullmatch(merchant) is None:
         refuse("a merchant's name is 1 to 64 printable ASCII characters without spaces")
-    _one_place(ledger, stage)
+    one_place(context)
     if stage is not None:
         key, api_key = at_stage(stage, lambda one: one.create_key(merchant))
     else:
@@ -58,10 +63,14 @@ def create_key(
 
 @keys.command("list")
 def list_keys(
-    merchant: Merchant, data: Data = DATA, ledger: Ledger = None, stage: Stage | None = None
+    context: typer.Context,
+    merchant: Merchant,
+    data: Data = DATA,
+    ledger: Ledger = None,
+    stage: OptionalStage = None,
 ) -> None:
     """List a merchant's keys, revoked ones too."""
-    _one_place(ledger, stage)
+    one_place(context)
     if stage is not None:
         found = at_stage(stage, lambda one: one.keys(merchant))
     else:
@@ -70,28 +79,25 @@ def list_keys(
 
 
 @keys.command("revoke")
-def revoke_key(
+def revoke_key(  # noqa: PLR0913, PLR0917 - one argument for each option
+    context: typer.Context,
     merchant: Merchant,
     key_id: Annotated[str, typer.Argument(help="The key's id, from `keys list`.")],
     data: Data = DATA,
     ledger: Ledger = None,
-    stage: Stage | None = None,
+    stage: OptionalStage = None,
 ) -> None:
     """Revoke a key at once, in a running sandbox too."""
-    _one_place(ledger, stage)
+    one_place(context)
     try:
         if stage is not None:
             at_stage(stage, lambda one: one.revoke_key(merchant, key_id))
         else:
             _with_tenancy(data, ledger, lambda tenancy: tenancy.revoke_key(merchant, key_id))
     except NotFound:
-        refuse(f"merchant {merchant!r} has no key {key_id!r} there; `keys list` shows what it has")
+        # What was given may be the key itself, so it is not repeated.
+        refuse(f"merchant {merchant!r} has no key of that id there; `keys list` shows the ids")
     out.print(f"Key {key_id} of {merchant} is revoked.", markup=False, highlight=False)
-
-
-def _one_place(ledger: str | None, stage: str | None) -> None:
-    if ledger is not None and stage is not None:
-        refuse("name a --ledger or a --stage, not both (PAYMENTS_SANDBOX_LEDGER counts too)")
 
 
 def _table_of(merchant: str, found: list[ApiKey]) -> Table:

@@ -1,5 +1,6 @@
 """The shared home: one DynamoDB table, which many servers may use at a time."""
 
+import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
@@ -8,7 +9,11 @@ from payments_sandbox.adapters.clock import SystemClock
 from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_open import open_table, parse_address
-from payments_sandbox.entrypoints.wiring import Sandbox, sandbox_over
+from payments_sandbox.adapters.dynamodb_table import Table
+from payments_sandbox.domain.errors import LedgerUnavailable
+from payments_sandbox.entrypoints.wiring import Sandbox, end_process, sandbox_over
+
+WATCH_EVERY_S = 2.0
 
 
 class TableHome:
@@ -18,6 +23,7 @@ class TableHome:
         self._text = address
         self._address = parse_address(address)
         self.endpoint = self._address.endpoint
+        self._table: Table | None = None
 
     @property
     def name(self) -> str:
@@ -37,10 +43,36 @@ class TableHome:
     def open(self) -> Sandbox:
         """Open the table; raise LedgerRefused."""
         table, secrets = open_table(self._address, monotonic)
+        self._table = table
         clock = SystemClock()
         ledger = DynamoLedger(table, clock)
         return sandbox_over(ledger, DynamoMerchants(table), secrets, clock, ledger.close)
 
     def chores(self) -> Sequence[Coroutine[None, None, None]]:
-        """Return nothing: the table deletes what has expired by itself."""
-        return []
+        """Return the work beside serving: watching the table, which deletes what expired itself."""
+        assert self._table is not None  # noqa: S101 - it is open
+        return [_watch(self._table)]
+
+
+async def _watch(table: Table) -> None:
+    """End the process when its table is deleted or made anew: it has secrets of the old one."""
+    served = await _id_of(table)
+    while True:
+        await asyncio.sleep(WATCH_EVERY_S)
+        try:
+            found = await _id_of(table)
+        except LedgerUnavailable:  # requests say so; the table may well be there
+            continue
+        if found != served:
+            end_process(f"the table {table.name} was deleted or made anew; ending")
+
+
+async def _id_of(table: Table) -> str | None:
+    """Return which table bears the name, or None; raise LedgerUnavailable."""
+    try:
+        answer = await table.run(table.client.describe_table, TableName=table.name)
+    except LedgerUnavailable as error:
+        if isinstance(error.__cause__, table.client.exceptions.ResourceNotFoundException):
+            return None
+        raise
+    return answer["Table"].get("TableId")

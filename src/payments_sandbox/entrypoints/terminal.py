@@ -37,15 +37,25 @@ Ledger = Annotated[
         " environment has it.",
     ),
 ]
-Stage = Annotated[
-    str,
-    typer.Option(
-        "--stage",
-        metavar="STAGE",
-        help="The deployment in your AWS account, for example: dev. Credentials, region and"
-        " endpoint are the environment's (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).",
-    ),
-]
+_STAGE = typer.Option(
+    "--stage",
+    metavar="STAGE",
+    help="The deployment in your AWS account, for example: dev. Credentials, region and endpoint"
+    " are the environment's (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL).",
+)
+Stage = Annotated[str, _STAGE]
+OptionalStage = Annotated[str | None, _STAGE]
+
+
+def one_place(context: typer.Context) -> None:
+    """Refuse options that name several ledgers."""
+    options = context.params
+    named = [f"--{name}" for name in ("ledger", "stage") if options.get(name) is not None]
+    source = context.get_parameter_source("data")
+    if source is not None and source.name == "COMMANDLINE":
+        named.insert(0, "--data")
+    if len(named) > 1:
+        refuse(f"name one of {' and '.join(named)} (PAYMENTS_SANDBOX_LEDGER is --ledger too)")
 
 
 def home_of(data: Path, ledger: str | None) -> Home:
@@ -66,17 +76,23 @@ def prepare_aws() -> None:
     """Refuse where the packages for AWS are not installed; take the region by either name."""
     if find_spec("botocore") is None:
         refuse(
-            "this needs the packages for AWS. Install them: pip install 'payments-sandbox[aws]'"
-            " (in a checkout: make aws)"
+            "this needs the packages for AWS. Install them in the checkout: make aws, or"
+            " pip install '.[aws]'"
         )
     if "AWS_REGION" in os.environ:  # botocore knows the other name alone
         os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
+    as_emulator_takes_it(os.environ.get("AWS_ENDPOINT_URL"))
 
 
 def as_emulator_takes_it(endpoint: str | None) -> None:
     """Have credentials for an emulator on this machine, which takes any; look for none."""
-    if endpoint is not None and urlsplit(endpoint).hostname in {"localhost", "127.0.0.1", "::1"}:
+    try:
+        host = urlsplit(endpoint or "").hostname
+    except ValueError:  # the client will say that this is no URL
+        return
+    if host in {"localhost", "127.0.0.1", "::1"}:
         os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+        os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
         if "AWS_PROFILE" not in os.environ:
             os.environ.setdefault("AWS_ACCESS_KEY_ID", "emulator")
             os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "emulator")
