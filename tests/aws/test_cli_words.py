@@ -40,3 +40,16 @@ def test_a_name_in_a_refusal(tmp_path: Path, name: str) -> None:
     assert ran.exit_code == 1
     said = f"merchant {name!r} has no key of that id there; `keys list` shows the ids"
     assert ran.stderr == f"Refused: {said}\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "two words", "n" * 65, "Grüße", "4242424242424242", "s-4242-4242-4242-4242"]
+)
+def test_names_no_merchant_may_have(tmp_path: Path, name: str) -> None:
+    """They are refused without being repeated, and no ledger is made."""
+    ran = run("keys", "create", name, "--data", str(tmp_path / "ledger.db"))
+
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith("Refused: a merchant's name ")
+    assert not name or name not in ran.stderr
+    assert [*tmp_path.iterdir()] == []

@@ -7,7 +7,8 @@ from payments_sandbox.domain.test_cards import TEST_CARDS
 
 SPACES = [" ", "\u00a0", "\u2009", "\u202f", "\u3000", "\t", "\n"]
 DASHES = ["-", "\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2015"]
-OTHERS = [".", "_"]
+OTHERS = [".", "_", "|", " - ", " | "]
+INVISIBLE = ["\u00ad", "\u200b", "\u200d", "\u200f", "\u202c", "\u2060", "\ufeff"]
 FULL_WIDTH, ARABIC, DEVANAGARI = (
     str.maketrans("0123456789", "".join(chr(zero + digit) for digit in range(10)))
     for zero in (0xFF10, 0x0660, 0x0966)
@@ -26,6 +27,13 @@ def test_grouped(by: str) -> None:
     """Groups as printed on cards are found, whatever keeps them apart."""
     assert holds_card_number(by.join(["4242", "4242", "4242", "4242"]))
     assert holds_card_number(by.join(["3782", "822463", "10005"]))
+
+
+@pytest.mark.parametrize("mark", INVISIBLE)
+def test_marks_that_are_not_seen(mark: str) -> None:
+    """What a reader does not see between the digits does not hide them."""
+    assert holds_card_number(mark.join("4242424242424242"))
+    assert holds_card_number(f" {mark}".join(["4242", "4242", "4242", "4242"]))
 
 
 @pytest.mark.parametrize(

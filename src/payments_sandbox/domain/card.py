@@ -71,7 +71,9 @@ _BY_PREFIX = {
 }
 
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # twice the digit, its digits added
-_DIGIT_GROUPS = re.compile(r"\d+(?:[\s.,/_\-\u2010-\u2015\u2212\uff0d]{1,2}\d+)*")
+_DIGIT_GROUPS = re.compile(r"\d+(?:[\s.,/|_\-\u2010-\u2015\u2212\uff0d]{1,3}\d+)*")
+# What no reader sees between two digits: soft hyphens, zero-width and direction marks.
+_INVISIBLE = re.compile(r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
 def luhn_valid(number: str) -> bool:
@@ -97,9 +99,10 @@ def holds_card_number(text: str) -> bool:
     """Tell whether some digits in the text are a card number, grouped or not.
 
     A card number here is Luhn-valid, in a scheme's range and of that scheme's length, so that
-    a timestamp or an order number is not mistaken for one. Digits of any script count.
+    a timestamp or an order number is not mistaken for one. Digits of any script count, and
+    what is not seen between them does not.
     """
-    return any(_is_card_number(digits) for digits in _candidates(text))
+    return any(_is_card_number(digits) for digits in _candidates(_INVISIBLE.sub("", text)))
 
 
 def _is_card_number(digits: str) -> bool:

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from payments_sandbox.domain.card import holds_card_number
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
 from payments_sandbox.domain.merchant import ApiKey
 from payments_sandbox.entrypoints.cli_aws import at_stage
@@ -49,6 +50,8 @@ def create_key(
     """Make an API key, and the merchant if it is new. The key is shown this once."""
     if _MERCHANT_NAME.fullmatch(merchant) is None:
         refuse("a merchant's name is 1 to 64 printable ASCII characters without spaces")
+    if holds_card_number(merchant):
+        refuse("a merchant's name must not hold a card number")
     one_place(context)
     if stage is not None:
         key, api_key = at_stage(stage, lambda one: one.create_key(merchant))
