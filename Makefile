@@ -65,9 +65,9 @@ lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(PIP) install uv
 	$(COMPILE) --group build -o requirements/build.txt
 	$(COMPILE) -c requirements/build.txt pyproject.toml -o requirements/local.txt
-	$(COMPILE) -c requirements/local.txt --extra aws --group bundle pyproject.toml -o requirements/aws.txt
+	$(COMPILE) -c requirements/local.txt --extra aws pyproject.toml -o requirements/aws.txt
 	$(COMPILE) -c requirements/aws.txt --group functions -o requirements/functions.txt
-	$(COMPILE) -c requirements/build.txt -c requirements/aws.txt --extra aws --group bundle --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/build.txt -c requirements/aws.txt --extra aws --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --group emulator -o requirements/emulator.txt
 
 clean: ## Remove what was installed and cached

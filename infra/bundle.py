@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PINNED = ROOT / "requirements" / "functions.txt"
-LAMBDA_PLATFORM, LAMBDA_PYTHON = "aarch64-manylinux2014", "3.13"
+LAMBDA_PLATFORM, LAMBDA_PYTHON = "manylinux2014_aarch64", "3.13"
 # Of the services botocore knows, those the functions call.
 SERVICES = {"dynamodb", "ssm"}
 _LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin")
@@ -28,7 +28,7 @@ _LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin")
 def build(folder: Path, *, platform: str | None = None, python_version: str | None = None) -> None:
     """Fill the folder anew; None builds for this machine and this Python."""
     shutil.rmtree(folder, ignore_errors=True)
-    _install(folder, platform, python_version or f"{sys.version_info[0]}.{sys.version_info[1]}")
+    _install(folder, platform, python_version)
     shutil.copytree(
         ROOT / "src" / "payments_sandbox",
         folder / "payments_sandbox",
@@ -48,12 +48,15 @@ def archive(folder: Path, file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _install(folder: Path, platform: str | None, python_version: str) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    command = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--python-version", python_version]
-    command += ["--python-platform", platform] if platform else []
-    subprocess.run([*command, "--target", folder, "-r", PINNED], check=True)
+def _install(folder: Path, platform: str | None, python_version: str | None) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
+    command += ["--platform", platform] if platform else []
+    command += ["--python-version", python_version] if python_version else []
+    command += ["--target", str(folder), "-r", str(PINNED)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{PINNED.name} could not be installed:\n{done.stderr}")
 
 
 def _trim(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The AWS home on this machine, as `make aws-local` brings it up."""
 
+import os
 import re
 import signal
 import subprocess
@@ -26,10 +27,17 @@ def gone(text: str) -> bool:
     return True
 
 
-def test_a_payment_goes_through() -> None:
+@pytest.mark.parametrize("path", [os.environ["PATH"], ""], ids=["curl", "no curl"])
+def test_a_payment_goes_through(path: str) -> None:
     """It prints curl lines, their answers are a payment's, and it leaves nothing behind."""
     done = subprocess.run(
-        COMMAND, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
+        COMMAND,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env=os.environ | {"PATH": path},
     )
 
     assert (done.returncode, done.stderr) == (0, "")
