@@ -15,10 +15,12 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PINNED = ROOT / "requirements" / "functions.txt"
+KEPT = ROOT / ".venv-bundle"
 LAMBDA_PLATFORM, LAMBDA_PYTHON = "manylinux2014_aarch64", "3.13"
 # Of the services botocore knows, those the functions call.
 SERVICES = {"dynamodb", "ssm"}
@@ -28,13 +30,12 @@ _LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin")
 def build(folder: Path, *, platform: str | None = None, python_version: str | None = None) -> None:
     """Fill the folder anew; None builds for this machine and this Python."""
     shutil.rmtree(folder, ignore_errors=True)
-    _install(folder, platform, python_version)
+    shutil.copytree(_dependencies(platform, python_version), folder)
     shutil.copytree(
         ROOT / "src" / "payments_sandbox",
         folder / "payments_sandbox",
         ignore=shutil.ignore_patterns(*_LEFT_OUT),
     )
-    _trim(folder)
 
 
 def archive(folder: Path, file: Path) -> str:
@@ -46,6 +47,21 @@ def archive(folder: Path, file: Path) -> str:
             entry.external_attr = 0o644 << 16
             archived.writestr(entry, path.read_bytes())
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _dependencies(platform: str | None, python_version: str | None) -> Path:
+    """Return a folder with the packages, installed once for each lock, platform and Python."""
+    wanted = [platform, python_version or sys.version, PINNED.read_text(), *sorted(SERVICES)]
+    place = KEPT / hashlib.sha256(repr(wanted).encode()).hexdigest()[:16]
+    if not place.exists():
+        KEPT.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=KEPT) as unfinished:
+            folder = Path(unfinished, "packages")
+            _install(folder, platform, python_version)
+            _trim(folder)
+            with suppress(OSError):  # another process made it meanwhile
+                folder.rename(place)
+    return place
 
 
 def _install(folder: Path, platform: str | None, python_version: str | None) -> None:
