@@ -22,7 +22,7 @@ def emulated() -> Generator[str]:
     """Yield the address of an empty emulator that runs, on loopback only, until the block ends."""
     if not PROGRAM.exists():
         raise AssertionError(f"{PROGRAM} is missing: `make aws-local` or `make test` installs it")
-    port = _free_port()
+    port = free_port()
     with TemporaryDirectory(prefix="emulator-") as folder:
         log = Path(folder, "emulator.log")
         with log.open("w") as output:
@@ -54,7 +54,8 @@ def _environment(folder: str, port: int) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

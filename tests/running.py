@@ -1,7 +1,6 @@
 """A real sandbox process on a free loopback port, for the tests that need one."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+
+from infra.emulator import free_port
 
 PROGRAM = Path(sys.executable).with_name("payments-sandbox")
 API_KEY = "sk_test_local"
@@ -72,13 +73,6 @@ class Running:
     def authorize(self, key: str, **changes: object) -> Answer:
         """Authorize a test card."""
         return self.call("POST", "/payments/authorize", AUTHORIZE | changes, key=key)
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

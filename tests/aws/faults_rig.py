@@ -1,6 +1,6 @@
 """A ledger on a table of its own, the services on it, and what must hold whatever happened."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Outcome, Payments
+from payments_sandbox.services.ports import IdempotencyKey
 from tests.aws.faults import Injector
 from tests.contract.homes import new_table
 from tests.property.folding import assert_sound
@@ -145,3 +146,14 @@ async def assert_once(rig: Rig, act: Act, first: object, total: int) -> None:
         assert fact_of(first) == fact_of(again)
     assert is_sure(again)
     assert total == rig.sound()
+
+
+class ForgetsKeys(DynamoLedger):
+    """It never spends a key."""
+
+    async def append(
+        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
+    ) -> None:
+        """Append without the key."""
+        del key
+        await super().append(payment, transactions, None)

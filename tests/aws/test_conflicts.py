@@ -29,7 +29,7 @@ from tests.aws.faults import (
     no_answer,
     unhindered,
 )
-from tests.aws.faults_rig import Rig, result_of, rig_at
+from tests.aws.faults_rig import ForgetsKeys, Rig, result_of, rig_at
 from tests.aws.faults_uses import FIRST_ID, opened
 from tests.unit.examples import AUTHORIZE
 from tests.unit.requests import request
@@ -209,17 +209,6 @@ async def test_a_storm(emulator: str, seed: int) -> None:
         ((_, transactions),) = rig.kept()
         told = sorted((one.transaction for one in outcomes), key=lambda one: one.seq)
         assert transactions[1:] == told
-
-
-class ForgetsKeys(DynamoLedger):
-    """It never spends a key."""
-
-    async def append(
-        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
-    ) -> None:
-        """Append without the key."""
-        del key
-        await super().append(payment, transactions, None)
 
 
 class IgnoresConflicts(DynamoLedger):

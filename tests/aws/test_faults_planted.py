@@ -10,23 +10,12 @@ from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import IdempotencyKey
 from tests.aws.faults import ALWAYS, APPEND, Fault, answer_lost, no_answer
-from tests.aws.faults_rig import assert_once, result_of, rig_at
+from tests.aws.faults_rig import ForgetsKeys, assert_once, result_of, rig_at
 from tests.aws.faults_uses import USES
 
 pytestmark = pytest.mark.aws
 
 ATTEMPTS = 3
-
-
-class ForgetsKeys(DynamoLedger):
-    """It never spends a key."""
-
-    async def append(
-        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
-    ) -> None:
-        """Append without the key."""
-        del key
-        await super().append(payment, transactions, None)
 
 
 class SendsAgain(DynamoLedger):

@@ -3,6 +3,8 @@
 What has its default value is left out, so a default may never change: old records would.
 """
 
+from datetime import UTC, datetime, timedelta
+
 from pydantic import TypeAdapter
 
 from payments_sandbox.domain.merchant import Settings
@@ -12,6 +14,8 @@ from payments_sandbox.domain.transaction import Transaction
 _PAYMENT = TypeAdapter(Payment)
 _TRANSACTION = TypeAdapter(Transaction)
 _SETTINGS = TypeAdapter(Settings)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def encode_payment(payment: Payment) -> bytes:
@@ -42,3 +46,8 @@ def encode_settings(settings: Settings) -> bytes:
 def decode_settings(data: bytes) -> Settings:
     """Return the settings that `encode_settings` wrote."""
     return _SETTINGS.validate_json(data)
+
+
+def ms_of(at: datetime) -> int:
+    """Return milliseconds since 1970, as a ledger compares times."""
+    return (at - _EPOCH) // _MILLISECOND

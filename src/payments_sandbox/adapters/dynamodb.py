@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from payments_sandbox.adapters import dynamodb_listing
+from payments_sandbox.adapters.codec import ms_of
 from payments_sandbox.adapters.dynamodb_items import (
     HEAD,
     head_item,
     is_kept,
-    ms_of,
     payment_of,
     record_of,
     spent_item,

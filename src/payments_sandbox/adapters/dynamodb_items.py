@@ -5,7 +5,7 @@ every read looks at it too. `listed_at` orders the indexes: a payment by its id,
 when it was written.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from payments_sandbox.adapters.codec import (
@@ -13,14 +13,13 @@ from payments_sandbox.adapters.codec import (
     decode_transaction,
     encode_payment,
     encode_transaction,
+    ms_of,
 )
 from payments_sandbox.adapters.dynamodb_table import Item, key_of
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import IdempotencyKey
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 HEAD, SPENT = "payment", "key"
 
 
@@ -46,7 +45,7 @@ def head_item(payment: Payment) -> dict[str, Any]:
     }
     if payment.due_at is not None:
         item["due_at"] = {"S": iso_of(payment.due_at)}
-    return item | _expiry(payment)
+    return item | _expiring(payment.expires_at)
 
 
 def transaction_item(
@@ -60,20 +59,23 @@ def transaction_item(
             "listed_at": {"S": f"{iso_of(written_at)}#{transaction.transaction_id}"},
             "body": {"S": encode_transaction(transaction).decode()},
         }
-        | _expiry(payment)
+        | _expiring(payment.expires_at)
     )
 
 
 def spent_item(key: IdempotencyKey, payment: Payment) -> dict[str, Any]:
     """Return the key, spent on the payment's last transaction for as long as that is kept."""
     ends_at = min(key.expires_at, payment.expires_at or key.expires_at)
-    return spent_key(key) | {
-        "fingerprint": {"B": key.fingerprint},
-        "payment_id": {"S": payment.payment_id},
-        "seq": {"N": str(payment.version)},
-        "ends_at": {"N": str(ms_of(ends_at))},
-        "expires_at": {"N": str(-(-ms_of(ends_at) // 1000))},
-    }
+    return (
+        spent_key(key)
+        | {
+            "fingerprint": {"B": key.fingerprint},
+            "payment_id": {"S": payment.payment_id},
+            "seq": {"N": str(payment.version)},
+            "ends_at": {"N": str(ms_of(ends_at))},
+        }
+        | _expiring(ends_at)
+    )
 
 
 def spent_key(key: IdempotencyKey) -> dict[str, Any]:
@@ -96,17 +98,11 @@ def is_kept(item: Item, now: datetime) -> bool:
     return "expires_at" not in item or int(item["expires_at"]["N"]) * 1000 > ms_of(now)
 
 
-def ms_of(at: datetime) -> int:
-    """Return milliseconds since 1970."""
-    return (at - _EPOCH) // _MILLISECOND
-
-
 def iso_of(at: datetime) -> str:
     """Return a UTC time so that texts are in the order of their times."""
     return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _expiry(payment: Payment) -> dict[str, Any]:
-    if payment.expires_at is None:
-        return {}
-    return {"expires_at": {"N": str(-(-ms_of(payment.expires_at) // 1000))}}
+def _expiring(at: datetime | None) -> dict[str, Any]:
+    """Return when the table may delete the item: the whole second that is not too early."""
+    return {} if at is None else {"expires_at": {"N": str(-(-ms_of(at) // 1000))}}

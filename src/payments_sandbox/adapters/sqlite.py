@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from payments_sandbox.adapters.codec import (
@@ -11,6 +11,7 @@ from payments_sandbox.adapters.codec import (
     decode_transaction,
     encode_payment,
     encode_transaction,
+    ms_of,
 )
 from payments_sandbox.adapters.group_commit import GroupCommit
 from payments_sandbox.adapters.sqlite_file import connect
@@ -31,8 +32,6 @@ from payments_sandbox.services.ports import (
 
 PURGE_MAX = 500
 _NEVER_MS = 1 << 62
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _SPEND = (
     "INSERT INTO idempotency (scope_hash, fingerprint, payment_id, seq, expires_at)"
     " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -79,7 +78,7 @@ class SqliteLedger:
                 "SELECT t.body FROM payments p"
                 " JOIN transactions t ON t.payment_id = p.payment_id AND t.seq = ?"
                 " WHERE p.merchant_id = ? AND p.payment_id = ? AND ifnull(p.expires_at, ?) > ?",
-                (seq, merchant_id, payment_id, _NEVER_MS, _ms(self._clock.now())),
+                (seq, merchant_id, payment_id, _NEVER_MS, ms_of(self._clock.now())),
             ).fetchone()
         if row is None:
             raise NotFound
@@ -101,7 +100,7 @@ class SqliteLedger:
         found: list[Payment] = []
         scanned, last = 0, None
         with self.reading() as reader, _snapshot(reader):
-            now_ms = _ms(self._clock.now())
+            now_ms = ms_of(self._clock.now())
             for row in walk(reader, merchant_id, wanted, before):
                 scanned, last = scanned + 1, row.payment_id
                 if (row.expires_at or _NEVER_MS) > now_ms and may_match(row, wanted):
@@ -137,7 +136,7 @@ class SqliteLedger:
 
     async def purge(self) -> int:
         """Delete some of what has expired; return how many rows went, 0 when all is gone."""
-        now_ms = _ms(self._clock.now())
+        now_ms = ms_of(self._clock.now())
 
         def write(connection: sqlite3.Connection) -> int:
             payments = connection.execute(
@@ -180,14 +179,14 @@ class SqliteLedger:
                     *changing,
                     payment.card.card_id,
                     payment.reference,
-                    _ms(payment.expires_at) if payment.expires_at else None,
+                    ms_of(payment.expires_at) if payment.expires_at else None,
                 ),
             )
         else:
             written = connection.execute(
                 "UPDATE payments SET version = ?, status = ?, body = ? WHERE merchant_id = ?"
                 " AND payment_id = ? AND version = ? AND ifnull(expires_at, ?) > ?",
-                (*changing, version_before, _NEVER_MS, _ms(self._clock.now())),
+                (*changing, version_before, _NEVER_MS, ms_of(self._clock.now())),
             )
         if not written.rowcount:
             raise LostRace
@@ -196,7 +195,7 @@ class SqliteLedger:
         row = reader.execute(
             "SELECT body FROM payments WHERE merchant_id = ? AND payment_id = ?"
             " AND ifnull(expires_at, ?) > ?",
-            (merchant_id, payment_id, _NEVER_MS, _ms(self._clock.now())),
+            (merchant_id, payment_id, _NEVER_MS, ms_of(self._clock.now())),
         ).fetchone()
         if row is None:
             raise NotFound
@@ -222,7 +221,7 @@ def _spend(
         key.fingerprint,
         payment.payment_id,
         payment.version,
-        _ms(expires_at),
+        ms_of(expires_at),
     )
     if connection.execute(_SPEND, values).rowcount:
         return
@@ -239,10 +238,6 @@ def _spent(connection: sqlite3.Connection, key: IdempotencyKey, real_now: dateti
         "SELECT i.fingerprint, t.body FROM idempotency i"
         " JOIN transactions t ON t.payment_id = i.payment_id AND t.seq = i.seq"
         " WHERE i.scope_hash = ? AND i.expires_at > ?",
-        (key.scope_hash, _ms(max(key.spent_at, real_now))),
+        (key.scope_hash, ms_of(max(key.spent_at, real_now))),
     ).fetchone()
     return Spent(row[0], decode_transaction(row[1])) if row else None
-
-
-def _ms(at: datetime) -> int:
-    return (at - _EPOCH) // _MILLISECOND
