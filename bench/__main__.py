@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import authorize, disk, flow, growth, memory, replay, startup
+from bench import authorize, disk, flow, growth, memory, replay, startup, webhooks
 from bench.report import Report, print_report, write_json
 from bench.rounds import Plan
 from bench.servers import SkippedError
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Report]] = {
     "replay": replay.run,
     "memory": memory.run,
     "disk": disk.run,
+    "webhooks": webhooks.run,
 }
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"

@@ -10,7 +10,7 @@ import uvloop
 
 from bench.calls import CARDS
 from payments_sandbox.adapters.clock import RandomIds, SystemClock
-from payments_sandbox.adapters.secrets import IdentityRoot
+from payments_sandbox.adapters.secrets import FileSecrets
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
@@ -45,7 +45,7 @@ def seed(path: Path, count: int, progress: Callable[[int], None]) -> Seeded:
 
 
 async def _seed(
-    path: Path, secrets: IdentityRoot, count: int, progress: Callable[[int], None]
+    path: Path, secrets: FileSecrets, count: int, progress: Callable[[int], None]
 ) -> Seeded:
     clock, ids, every = SystemClock(), RandomIds(), max(count // KEPT_IDS, 1)
     ledger = SqliteLedger(path, clock, _give_up)

@@ -1,7 +1,7 @@
-"""The AWS home on this machine: emulator, table, secrets, function, gateway and a key.
+"""The AWS home on this machine: emulator, table, secrets, functions, gateway and a key.
 
-Runs a payment through it with the curl lines it prints, and cleans up. No account is needed:
-everything is on loopback, and gone at the end.
+Runs a payment through it with the curl lines it prints, shows its webhook, and cleans up. No
+account is needed: everything is on loopback, and gone at the end.
 """
 
 import argparse
@@ -16,13 +16,16 @@ import sys
 import tempfile
 import urllib.request
 from pathlib import Path
+from queue import Empty
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 from rich.console import Console
 
 from infra.bundle import archive, build
+from infra.deliveries import DELIVER_TIMEOUT_S, ROLE, MakeFunction, connect, make_topic
 from infra.emulator import REGION, emulated
+from infra.receiver import Receiver, receiving
 from payments_sandbox.adapters.aws_clients import new_client
 from payments_sandbox.adapters.dynamodb_table import create_table, dynamodb_client
 from payments_sandbox.adapters.gateway_keys import apigateway_client
@@ -30,6 +33,7 @@ from payments_sandbox.adapters.ssm_secrets import init_roots, ssm_client
 from payments_sandbox.entrypoints.stage import names_of, stage_keys
 
 STAGE, MERCHANT = "local", "shop"
+ARRIVAL_S = 60
 RATE_PER_S, BURST = 100 / 60, 10
 CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2035, "cvc": "123"}
 _out = Console(highlight=False, soft_wrap=True)
@@ -50,14 +54,17 @@ def main() -> None:
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, _stop)
     _out.print("Starting the emulator of AWS ...")
-    with emulated() as endpoint:
+    with emulated() as endpoint, receiving() as receiver:
         _only(endpoint)
-        with _out.status("Making table, secrets, function, gateway and key ..."):
-            api = _deploy(endpoint)
+        with _out.status("Making table, secrets, functions, topic, queue, gateway and key ..."):
+            api = _deploy(endpoint, receiver.port)
         _out.print(f"\n[bold]The AWS home answers[/] at {api.url}\n")
         _out.print("  API Gateway (keys, rate) -> Lambda (the bundle) -> DynamoDB; secrets in SSM")
+        _out.print("  webhooks: stream -> relay -> SNS -> SQS -> deliver; a sweep each minute")
         _out.print(f"  Emulator {endpoint}\n")
+        secret = _listen(api, receiver.port)
         _pay(api)
+        _show(receiver, secret)
         if keep:
             _out.print(f"  export AWS_ENDPOINT_URL={endpoint}")
             _out.print(f"  payments-sandbox keys create --stage {STAGE} another\n")
@@ -86,12 +93,22 @@ def _only(endpoint: str) -> None:
     }
 
 
-def _deploy(endpoint: str) -> Api:
+def _deploy(endpoint: str, receiver_port: int) -> Api:
     names = names_of(STAGE)
     create_table(dynamodb_client(), names.table)
     init_roots(ssm_client(), STAGE)
-    function = _function(names.table)
-    api_id = _rest_api(function, names.usage_plan)
+    way = make_topic(STAGE)
+    make_function = _function_maker(
+        {
+            "LEDGER_TABLE": names.table,
+            "STAGE": STAGE,
+            "DELIVERIES_TOPIC": way.topic,
+            "WEBHOOK_RECEIVER": f"127.0.0.1:{receiver_port}",
+            "POWERTOOLS_TRACE_DISABLED": "true",  # nobody listens to traces here
+        }
+    )
+    api_id = _rest_api(make_function("api", "aws_api"), names.usage_plan)
+    connect(STAGE, names.table, way, make_function)
 
     async def key() -> str:
         async with stage_keys(STAGE) as keys:
@@ -101,29 +118,27 @@ def _deploy(endpoint: str) -> Api:
     return Api(f"{endpoint}/_aws/execute-api/{api_id}/{STAGE}", asyncio.run(key()))
 
 
-def _function(table: str) -> str:
-    """Make the function from its bundle; return its ARN."""
+def _function_maker(environment: dict[str, str]) -> MakeFunction:
+    """Build the bundle, and return what makes a function of it and returns its ARN."""
     with tempfile.TemporaryDirectory() as folder:
         build(Path(folder, "bundle"))
         archive(Path(folder, "bundle"), Path(folder, "bundle.zip"))
         code = Path(folder, "bundle.zip").read_bytes()
-    answer = new_client("lambda", read_timeout_s=30).create_function(
-        FunctionName=f"payments-sandbox-{STAGE}-api",
-        Runtime="python3.13",  # the emulator runs it with its own Python, which the bundle is for
-        Role="arn:aws:iam::000000000000:role/emulated",
-        Handler="payments_sandbox.entrypoints.aws_api.handler",
-        Code={"ZipFile": code},
-        Timeout=30,
-        MemorySize=512,
-        Environment={
-            "Variables": {
-                "LEDGER_TABLE": table,
-                "STAGE": STAGE,
-                "POWERTOOLS_TRACE_DISABLED": "true",  # nobody listens to traces here
-            }
-        },
-    )
-    return answer["FunctionArn"]
+    client = new_client("lambda", read_timeout_s=30)
+
+    def make(name: str, module: str) -> str:
+        return client.create_function(
+            FunctionName=f"payments-sandbox-{STAGE}-{name}",
+            Runtime="python3.13",  # the emulator runs it with its own Python, as the bundle is for
+            Role=ROLE,
+            Handler=f"payments_sandbox.entrypoints.{module}.handler",
+            Code={"ZipFile": code},
+            Timeout=DELIVER_TIMEOUT_S,
+            MemorySize=512,
+            Environment={"Variables": environment},
+        )["FunctionArn"]
+
+    return make
 
 
 def _rest_api(function: str, usage_plan: str) -> str:
@@ -164,6 +179,27 @@ def _pay(api: Api) -> None:
     payment = _curl(api, f"payments/{auth_id}")
     if (payment["captured_amount"], payment["refunded_amount"]) != (700, 250):
         sys.exit(f"the payment is not as it should be: {payment}")
+
+
+def _listen(api: Api, port: int) -> str:
+    """Make an endpoint of the receiver here; return its secret."""
+    body = {"url": f"http://127.0.0.1:{port}/hooks", "events": ["payment_captured"]}
+    return _curl(api, "webhooks/endpoints", body)["secret"]
+
+
+def _show(receiver: Receiver, secret: str) -> None:
+    """Wait for the capture's webhook, check its signature and print it."""
+    with _out.status("The capture is on its way: stream, relay, SNS, SQS, deliver ..."):
+        try:
+            arrived = receiver.received.get(timeout=ARRIVAL_S)
+        except Empty:
+            sys.exit(f"no webhook arrived within {ARRIVAL_S} s")
+    if not arrived.fits(secret):
+        sys.exit("the webhook's signature does not fit")
+    _out.print("[bold]The webhook arrived, and its signature fits:[/]")
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        _out.print(f"  {name}: {arrived.headers[name]}", markup=False)
+    _out.print(arrived.body.decode(), end="\n\n", markup=False)
 
 
 def _curl(api: Api, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ PINNED = ROOT / "requirements" / "functions.txt"
 KEPT = ROOT / ".venv-bundle"
 LAMBDA_PLATFORM, LAMBDA_PYTHON = "manylinux2014_aarch64", "3.13"
 # Of the services botocore knows, those the functions call.
-SERVICES = {"dynamodb", "ssm"}
+SERVICES = {"dynamodb", "sns", "ssm"}
 _LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin")
 
 

@@ -77,10 +77,14 @@ class Running:
 
 @contextmanager
 def running(
-    data: Path, *, wrapper: Sequence[str] = (), options: Sequence[str] = ()
+    data: Path,
+    *,
+    port: int | None = None,
+    wrapper: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Generator[Running]:
     """Serve the ledger at `data` until the block ends; `wrapper` goes before the program."""
-    port = free_port()
+    port = port or free_port()
     log = data.with_name(f"{data.name}.{port}.log")
     command = [
         *wrapper, str(PROGRAM), "serve", "--port", str(port), "--data", str(data),

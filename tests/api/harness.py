@@ -12,10 +12,14 @@ import httpx
 
 from payments_sandbox.adapters.clock import RandomIds
 from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
+from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import Edge, EdgeSettings
+from payments_sandbox.domain.destination import DestinationPolicy
+from payments_sandbox.entrypoints.wiring import NoCourier, Store, use_cases_over
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Patience, Payments
 from payments_sandbox.services.ports import Ids
@@ -90,16 +94,19 @@ async def api_over(
     ledger = SqliteLedger(path, clock, _fail)
     await Tenancy(SqliteMerchants(ledger), clock, ids).ensure_local_key()
     seen = around(ledger) if around is not None else ledger
-    merchants = SqliteMerchants(seen)
-    payments = Payments(seen, merchants, clock, ids, secrets, patience=patience)
-    tenancy = Tenancy(merchants, clock, ids)
-    app = create_app(payments, tenancy, edge or EdgeSettings())
+    deliveries = SqliteDeliveries(seen, clock)
+    store = Store(seen, SqliteMerchants(seen), SqliteEndpoints(seen), deliveries)
+    use = use_cases_over(store, NoCourier(), secrets, clock, ids)
+    if patience is not None:
+        payments = Payments(seen, store.merchants, clock, ids, secrets, patience=patience)
+        use = use._replace(payments=payments)
+    app = create_app(use, edge or EdgeSettings(), DestinationPolicy())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"x-api-key": API_KEY}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://127.0.0.1", headers=headers
     ) as client:
-        yield Api(client, app, clock, payments, tenancy, ledger)
+        yield Api(client, app, clock, use.payments, use.tenancy, ledger)
     await ledger.close()
 
 

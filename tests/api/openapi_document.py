@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from payments_sandbox.api.app import UseCases, create_app
+from payments_sandbox.api.edge import EdgeSettings
 from payments_sandbox.api.openapi import document_of
-from payments_sandbox.api.payments import payment_routes
-from payments_sandbox.api.sandbox import sandbox_routes
-from payments_sandbox.services.merchants import Tenancy
-from payments_sandbox.services.payments import Payments
+from payments_sandbox.api.routing import DirectRoute
+from payments_sandbox.domain.destination import DestinationPolicy
 
 COMMITTED = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 
@@ -16,9 +16,9 @@ COMMITTED = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 def current_document() -> dict[str, Any]:
     """Return the document of the app; making it asks no service."""
     nobody = cast("Any", None)
-    payments = Payments(nobody, nobody, nobody, nobody, nobody)
-    tenancy = Tenancy(nobody, nobody, nobody)
-    return document_of([*payment_routes(payments), *sandbox_routes(tenancy)])
+    use = UseCases(nobody, nobody, nobody, nobody, nobody)
+    app = create_app(use, EdgeSettings(), DestinationPolicy())
+    return document_of([one for one in app.routes if isinstance(one, DirectRoute)])
 
 
 def as_text(document: dict[str, Any]) -> str:

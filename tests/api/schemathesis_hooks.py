@@ -13,18 +13,28 @@ from payments_sandbox.domain.card import brand_of
 from payments_sandbox.domain.test_cards import TEST_CARDS
 
 _BUSINESS = {"currency_mismatch", "amount_exceeds_capturable", "amount_exceeds_refundable"}
-_ACROSS_FIELDS = {"simulate.approved_amount", "card.cvc"}
+_ACROSS_FIELDS = {"simulate.approved_amount", "card.cvc", "since", "until"}
+# A cursor or an id of the right form may name an event that is not there.
+_OF_EVENTS = {"after", "cursor", None}
 _NUMBERS = [number for number in TEST_CARDS if brand_of(number) != "amex"]  # as CVCs have three
+_URLS = ["http://127.0.0.1:65535/hooks", "http://[::1]:65535/"]  # where nobody listens
 _CORE = st.from_regex(r"[0-9a-hjkmnp-tv-z]{26}", fullmatch=True)
 
 
-def _cursor(core: str) -> str:
-    return base64.urlsafe_b64encode(f"auth_{core}".encode()).decode()
+def _cursor(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _delivery(core: str) -> str:
+    return f"2026-03-01T12:00:00.000Z#dlv_{core}_1_{core}"
 
 
 schemathesis.openapi.format("card-number", st.sampled_from(_NUMBERS))
 schemathesis.openapi.format("card-cvc", st.from_regex(r"[0-9]{3}", fullmatch=True))
-schemathesis.openapi.format("cursor", _CORE.map(_cursor))
+schemathesis.openapi.format("cursor", _CORE.map(lambda core: _cursor(f"auth_{core}")))
+schemathesis.openapi.format("event-cursor", _CORE.map(lambda core: _cursor(f"<evt_{core}_1")))
+schemathesis.openapi.format("delivery-cursor", _CORE.map(lambda core: _cursor(_delivery(core))))
+schemathesis.openapi.format("webhook-url", st.sampled_from(_URLS))
 
 
 @schemathesis.hook  # pyright: ignore[reportUnknownMemberType]
@@ -44,6 +54,8 @@ def refusals_have_a_reason(context: CheckContext, response: Response, case: Case
         return
     problem = response.json()
     reasons = _BUSINESS | _ACROSS_FIELDS
+    if case.path == "/events":
+        reasons |= _OF_EVENTS
 
     assert {problem["code"], problem.get("param")} & reasons, problem
 

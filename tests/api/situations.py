@@ -1,50 +1,25 @@
 """How each documented problem comes about: a situation for a code, and the call that meets it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
-
-import httpx
 
 from payments_sandbox.domain.operations import Capture
 from payments_sandbox.domain.payment import TRANSACTIONS_MAX
 from payments_sandbox.services.merchants import LOCAL_MERCHANT
+from tests.api.calls import Call
 from tests.api.harness import Api
+from tests.api.webhook_situations import as_many_as_can_be, disabled, unknown, webhook_call_of
 from tests.running import AUTHORIZE
 
 UNKNOWN_ID = "auth_" + "0" * 26
 
 
-@dataclass(frozen=True)
-class Call:
-    """A request, ready to be spoiled."""
-
-    method: str
-    path: str
-    body: dict[str, Any] | None = None
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    content: bytes | AsyncIterator[bytes] | None = None
-    query: str = ""
-    keyed: bool = True
-
-    async def send(self, api: Api) -> httpx.Response:
-        """Send it."""
-        headers = dict(self.headers)
-        if self.method == "POST" and self.keyed:
-            headers.setdefault("x-idempotency-key", "k1")
-        if self.method != "GET":
-            headers.setdefault("content-type", "application/json")
-        return await api.client.request(
-            self.method,
-            self.path + self.query,
-            headers=headers,
-            content=self.content,
-            json=self.body if self.content is None else None,
-        )
-
-
 async def call_of(operation: str, api: Api) -> Call:  # noqa: PLR0911 - one for each
     """Return a call of the operation that succeeds."""
+    webhook_call = await webhook_call_of(operation, api)
+    if webhook_call is not None:
+        return webhook_call
     match operation:
         case "authorize":
             return Call("POST", "/payments/authorize", AUTHORIZE)
@@ -103,13 +78,15 @@ async def _contradictory(call: Call, api: Api) -> Call:
 
 async def _not_valid(call: Call, api: Api) -> Call:
     del api
-    if call.method == "GET":
+    if call.body is None:
         return replace(call, query="?nonsense=1")
     return replace(call, body=(call.body or {}) | {"nonsense": 1})
 
 
 async def _unknown(call: Call, api: Api) -> Call:
     del api
+    if call.path.startswith("/webhooks"):
+        return unknown(call)
     if call.method == "GET":
         return replace(call, path=call.path.rpartition("/")[0] + "/" + UNKNOWN_ID)
     return replace(call, body=dict.fromkeys(call.body or {}, UNKNOWN_ID))
@@ -206,6 +183,8 @@ SITUATIONS: dict[str, Spoil] = {
     "not_captured": on(_open),
     "already_refunded": on(_refunded),
     "payment_full": on(_full),
+    "too_many_endpoints": as_many_as_can_be,
+    "endpoint_disabled": disabled,
     "currency_mismatch": on(_captured_in_part, currency="EUR"),
     "amount_exceeds_capturable": on(_open, amount=1001),
     "amount_exceeds_refundable": on(_captured, amount=1001),

@@ -105,6 +105,7 @@ async def test_the_amount_rule_is_a_setting(api: Api) -> None:
         "amount_rule": "cents",
         "test_cards_only": False,
         "retention_days": None,
+        "webhook_schedule": "standard",
     }
     assert before["simulation"] == {"rule": "approve", "source": "default"}
     assert after["response_code"] == "51"

@@ -9,14 +9,18 @@ from unittest.mock import patch
 
 from payments_sandbox.adapters.codec import encode_settings
 from payments_sandbox.adapters.dynamodb import DynamoLedger
+from payments_sandbox.adapters.dynamodb_deliveries import DynamoDeliveries
+from payments_sandbox.adapters.dynamodb_endpoints import DynamoEndpoints
 from payments_sandbox.adapters.dynamodb_items import HEAD as HEAD_RECORD
 from payments_sandbox.adapters.dynamodb_items import payment_of, transaction_of
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client, key_of
+from payments_sandbox.api.app import UseCases
 from payments_sandbox.domain.errors import Conflict, LedgerUnavailable, SandboxError
 from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.entrypoints.wiring import NoCourier, Store, use_cases_over
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Outcome, Payments
 from payments_sandbox.services.ports import IdempotencyKey
@@ -43,8 +47,17 @@ class Rig:
     merchants: DynamoMerchants
     injector: Injector
     clock: ManualClock
-    payments: Payments
-    tenancy: Tenancy
+    use: UseCases
+
+    @property
+    def payments(self) -> Payments:
+        """The use cases of a payment."""
+        return self.use.payments
+
+    @property
+    def tenancy(self) -> Tenancy:
+        """The use cases of a merchant."""
+        return self.use.tenancy
 
     async def authorize(self, key: str = "first", amount: int = AUTHORIZE.amount) -> Outcome:
         """Authorize on a test card under this key."""
@@ -93,12 +106,10 @@ async def rig_at(
         table = Table(client, shared.name)
         ledger, merchants = kind(table, clock), DynamoMerchants(table, Settings())
         begin_with_settings(shared)
-        payments = Payments(ledger, merchants, clock, ids, SECRETS)
+        store = Store(ledger, merchants, DynamoEndpoints(table), DynamoDeliveries(table, clock))
+        use = use_cases_over(store, NoCourier(), SECRETS, clock, ids)
         try:
-            yield Rig(
-                shared, ledger, merchants, injector, clock, payments,
-                Tenancy(merchants, clock, ids),
-            )  # fmt: skip
+            yield Rig(shared, ledger, merchants, injector, clock, use)
         finally:
             injector.heal()
             await ledger.close()

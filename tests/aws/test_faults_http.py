@@ -10,6 +10,7 @@ import pytest
 
 from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import EdgeSettings
+from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.domain.merchant import ApiKey
 from payments_sandbox.services.merchants import hash_of
 from tests.aws.faults import (
@@ -70,7 +71,7 @@ CANCELLED = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExc
 async def calling(rig: Rig) -> AsyncGenerator[httpx.AsyncClient]:
     """Yield a client of the app over the rig."""
     transport = httpx.ASGITransport(
-        create_app(rig.payments, rig.tenancy, EdgeSettings()), raise_app_exceptions=False
+        create_app(rig.use, EdgeSettings(), DestinationPolicy()), raise_app_exceptions=False
     )
     await rig.merchants.add_key(ApiKey("local", MERCHANT_ID, NOW), hash_of(API_KEY))
     headers = {"x-api-key": API_KEY, "x-idempotency-key": "key"}

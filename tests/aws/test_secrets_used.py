@@ -12,13 +12,15 @@ from payments_sandbox.adapters.clock import RandomIds, SystemClock
 from payments_sandbox.adapters.dynamodb_open import open_table, parse_address
 from payments_sandbox.adapters.secrets import create_secrets, load_secrets
 from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
+from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.adapters.ssm_secrets import SsmSecrets, parameter_names
 from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import EdgeSettings
-from payments_sandbox.services.merchants import Tenancy
-from payments_sandbox.services.payments import Payments
+from payments_sandbox.domain.destination import DestinationPolicy
+from payments_sandbox.entrypoints.wiring import NoCourier, Store, use_cases_over
 from payments_sandbox.services.ports import Secrets
 from tests.aws.peer import race
 from tests.aws.served import new_place
@@ -68,10 +70,11 @@ async def status_with(secrets: Secrets, folder: Path) -> tuple[int, str | None]:
     open_ledger_file(path)
     clock, ids = SystemClock(), RandomIds()
     ledger = SqliteLedger(path, clock, lambda _: None)
-    merchants = SqliteMerchants(ledger)
-    tenancy = Tenancy(merchants, clock, ids)
-    await tenancy.ensure_local_key()
-    app = create_app(Payments(ledger, merchants, clock, ids, secrets), tenancy, EdgeSettings())
+    deliveries = SqliteDeliveries(ledger, clock)
+    store = Store(ledger, SqliteMerchants(ledger), SqliteEndpoints(ledger), deliveries)
+    use = use_cases_over(store, NoCourier(), secrets, clock, ids)
+    await use.tenancy.ensure_local_key()
+    app = create_app(use, EdgeSettings(), DestinationPolicy())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"x-api-key": API_KEY, "x-idempotency-key": "first"}
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:

@@ -45,7 +45,7 @@ def test_other_secrets(used: Place, tmp_path: Path) -> None:
     )
 
     assert_refused(other, "another table than", used.table, "&secrets=FILE", "&stage=STAGE")
-    assert_refused(damaged, "damaged does not hold an identity root")
+    assert_refused(damaged, "damaged does not hold the roots of a ledger")
     assert_refused(missing, used.table, str(tmp_path / "missing"), "Copy the file", "&stage=STAGE")
     assert_refused(unnamed, f"({used.table}.secrets)", "Copy the file")
     assert {"other", "damaged"} == {one.name for one in tmp_path.iterdir()}

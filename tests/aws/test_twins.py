@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from payments_sandbox.adapters.secrets import IdentityRoot
+from payments_sandbox.adapters.secrets import FileSecrets
 from payments_sandbox.domain.merchant import Settings
 from tests.api import test_idempotency, test_problems, twins
 from tests.api.harness import Api
@@ -89,7 +89,7 @@ PLANTED: dict[str, tuple[str, Any, Test]] = {
         lambda: Settings(retention_days=1),
         test_idempotency.test_an_answer_replays_under_stricter_settings,
     ),
-    "another root": ("load_secrets", lambda _: IdentityRoot(bytes(32)), REPLAY),  # pyright: ignore[reportUnknownLambdaType]
+    "another root": ("load_secrets", lambda _: FileSecrets(bytes(32)), REPLAY),  # pyright: ignore[reportUnknownLambdaType]
     "another key at the gateway": ("KEY_IDS", {twins.LOCAL_KEY: "unknown"}, REPLAY),
     "another status": ("GatewayTransport", changing(another_status), REPLAY),
     "another byte": ("GatewayTransport", changing(one_more_byte), REPLAY),

@@ -4,18 +4,24 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from payments_sandbox.adapters.dynamodb import DynamoLedger
+from payments_sandbox.adapters.dynamodb_deliveries import DynamoDeliveries
+from payments_sandbox.adapters.dynamodb_endpoints import DynamoEndpoints
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client, table_definition
 from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
+from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.services.ports import Clock, Ledger, Merchants
+from payments_sandbox.services.webhook_ports import Deliveries, Endpoints
 
 
 class Home(NamedTuple):
@@ -23,6 +29,8 @@ class Home(NamedTuple):
 
     ledger: Ledger
     merchants: Merchants
+    endpoints: Endpoints
+    deliveries: Deliveries
     purge: Callable[[], Awaitable[int]]
 
 
@@ -36,7 +44,13 @@ async def sqlite_home(
     open_ledger_file(path)
     ledger = SqliteLedger(path, clock, _fail)
     try:
-        yield Home(ledger, SqliteMerchants(ledger), ledger.purge)
+        yield Home(
+            ledger,
+            SqliteMerchants(ledger),
+            SqliteEndpoints(ledger),
+            SqliteDeliveries(ledger, clock),
+            ledger.purge,
+        )
     finally:
         await ledger.close()
 
@@ -48,11 +62,13 @@ async def dynamodb_home(
     """Make a new table at the emulator."""
     del folder
     with new_table(emulator()) as table:
-        ledger = DynamoLedger(table, clock)
+        ledger = DynamoLedger(table, clock, held_back=timedelta(0))
         try:
             yield Home(
                 ledger,
                 DynamoMerchants(table, Settings()),
+                DynamoEndpoints(table),
+                DynamoDeliveries(table, clock),
                 lambda: table.run(expire, table, clock),
             )
         finally:

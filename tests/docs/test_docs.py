@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from payments_sandbox.domain.chaos import Mischief
+from payments_sandbox.domain.delivery import DeadReason
+from payments_sandbox.domain.event import EventType
 from payments_sandbox.domain.merchant import Settings
 from tests.docs.pages import DOCS, PAGES
 
@@ -22,6 +25,12 @@ def test_generated_pages_are_current(name: str) -> None:
 def test_every_setting_has_a_heading(setting: str) -> None:
     """A setting without a word about it fails the build."""
     assert f"\n## {setting}\n" in (DOCS / "settings.md").read_text()
+
+
+@pytest.mark.parametrize("name", [*EventType, *DeadReason, *Mischief])
+def test_every_word_of_webhooks_has_a_heading(name: str) -> None:
+    """An event type, a reason or a mischief without a word about it fails the build."""
+    assert f"\n### {name}\n" in (DOCS / "webhooks.md").read_text()
 
 
 @pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")]), ids=str)

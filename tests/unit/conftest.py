@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.api.answers import event_bytes
+from payments_sandbox.api.deliveries import ping_bytes
+from payments_sandbox.services.dispatch import Dispatch
 from payments_sandbox.services.payments import Payments
 from tests.unit.examples import MERCHANT_ID, OTHER_ID
 from tests.unit.ledgers import ContendedLedger, opened_at, with_merchants
 from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
+from tests.unit.webhooks import ContendedDeliveries, RecordingSender, Webhooks
 
 
 @pytest.fixture
@@ -44,3 +49,24 @@ def payments(
 ) -> Payments:
     """Return the use cases under test."""
     return Payments(ledger, merchants, clock, ids, SECRETS)
+
+
+@pytest.fixture
+def webhooks(
+    ledger: ContendedLedger, merchants: SqliteMerchants, clock: ManualClock, payments: Payments
+) -> Webhooks:
+    """Return the way from a payment to a receiver, over the real ledger."""
+    endpoints, sender = SqliteEndpoints(ledger), RecordingSender()
+    deliveries = ContendedDeliveries(ledger, clock)
+    dispatch = Dispatch(
+        ledger=ledger,
+        merchants=merchants,
+        endpoints=endpoints,
+        deliveries=deliveries,
+        sender=sender,
+        secrets=SECRETS,
+        clock=clock,
+        render=event_bytes,
+        render_ping=ping_bytes,
+    )
+    return Webhooks(payments, endpoints, deliveries, sender, dispatch, clock)

@@ -4,10 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from payments_sandbox.adapters.secrets import IdentityRoot
+from payments_sandbox.adapters.secrets import FileSecrets
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SECRETS = IdentityRoot(bytes(32))
+SECRETS = FileSecrets(bytes(32))
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 

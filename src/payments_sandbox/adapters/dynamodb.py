@@ -1,15 +1,18 @@
 """The ledger on DynamoDB: an append is one transaction, its key first."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from payments_sandbox.adapters import dynamodb_listing
 from payments_sandbox.adapters.codec import ms_of
+from payments_sandbox.adapters.dynamodb_events import HELD_BACK, Events
 from payments_sandbox.adapters.dynamodb_items import (
+    FOLLOWS,
     HEAD,
+    following,
     head_item,
     is_kept,
     payment_of,
@@ -26,6 +29,7 @@ from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import (
     Clock,
+    EventPage,
     IdempotencyKey,
     KeySpent,
     LostRace,
@@ -40,10 +44,6 @@ if TYPE_CHECKING:
 READ_TRIES_MAX = 16
 _NEW = "attribute_not_exists(transaction_id)"
 _DEAD_OR_NEW = f"{_NEW} OR ends_at <= :now"
-_FOLLOWS = (
-    "version = :before AND merchant_id = :merchant"
-    " AND (attribute_not_exists(expires_at) OR expires_at > :now)"
-)
 
 
 def _heard_by_nobody(_: Sequence[Transaction]) -> None: ...
@@ -53,7 +53,8 @@ class DynamoLedger:
     """Payments, their transactions and spent keys in one table.
 
     `on_appended` hears of transactions once they are durable, but not of those whose answer was
-    lost: it is for counting, the table's stream for what must not be missed.
+    lost: it is for counting, the table's stream for what must not be missed. Events are listed
+    once they are older than `held_back`.
     """
 
     def __init__(
@@ -61,10 +62,12 @@ class DynamoLedger:
         table: Table,
         clock: Clock,
         on_appended: Callable[[Sequence[Transaction]], None] = _heard_by_nobody,
+        held_back: timedelta = HELD_BACK,
     ) -> None:
         self._table = table
         self._clock = clock
         self._on_appended = on_appended
+        self._held_back = held_back
 
     async def close(self) -> None:
         """Finish what runs and let go of the table."""
@@ -101,6 +104,19 @@ class DynamoLedger:
             raise NotFound
         return transaction
 
+    async def event(self, merchant_id: str, event_id: str) -> Transaction:
+        """Return the transaction that an event is; raise NotFound."""
+        return await self._events(merchant_id).one(event_id)
+
+    async def events(
+        self, merchant_id: str, *, before: str | None, after: str | None, limit: int
+    ) -> EventPage:
+        """Return transactions in the order they were written; see the port."""
+        events = self._events(merchant_id)
+        if after is None:
+            return await events.newest_first(before, limit)
+        return await events.oldest_first(after, limit)
+
     async def payments(
         self,
         merchant_id: str,
@@ -112,7 +128,7 @@ class DynamoLedger:
     ) -> Page:
         """Return payments whose ids are below `before`, newest first; see the port."""
         question = dynamodb_listing.Question(merchant_id, wanted, at, self._clock.now())
-        return await dynamodb_listing.page(self._table, question, before=before, limit=limit)
+        return await dynamodb_listing.payments(self._table, question, before=before, limit=limit)
 
     async def spent(self, key: IdempotencyKey) -> Spent | None:
         """Return what the key stands for, or None while it is not spent or its life is over."""
@@ -146,12 +162,8 @@ class DynamoLedger:
         """Put the head in the place of the one that was read, or where none was."""
         if before == 0:
             return self._put(head_item(payment), _NEW, {})
-        values = {
-            ":before": {"N": str(before)},
-            ":merchant": {"S": payment.merchant_id},
-            ":now": {"N": str(ms_of(now) // 1000)},
-        }
-        return self._put(head_item(payment), _FOLLOWS, values)
+        values = following(before, payment.merchant_id, now)
+        return self._put(head_item(payment), FOLLOWS, values)
 
     def _put(
         self, item: dict[str, Any], condition: str, values: dict[str, Any]
@@ -187,6 +199,9 @@ class DynamoLedger:
         if transaction is None:
             return None
         return Spent(item["fingerprint"]["B"], transaction_of(transaction))
+
+    def _events(self, merchant_id: str) -> Events:
+        return Events(self._table, merchant_id, self._clock.now(), self._held_back)
 
     def _own_head(self, item: Item | None, merchant_id: str) -> Payment:
         if (

@@ -1,8 +1,8 @@
-"""Payments, transactions and spent keys as items of the table and back.
+"""Payments, transactions, spent keys and deliveries as items of the table and back.
 
 `expires_at` is when the table may delete an item, in seconds of real time; the table is late, so
 every read looks at it too. `listed_at` orders the indexes: a payment by its id, a transaction by
-when it was written.
+when it was written, a delivery by when it was made.
 """
 
 from datetime import datetime
@@ -15,12 +15,20 @@ from payments_sandbox.adapters.codec import (
     encode_transaction,
     ms_of,
 )
+from payments_sandbox.adapters.codec_webhooks import decode_delivery, encode_delivery
 from payments_sandbox.adapters.dynamodb_table import Item, key_of
+from payments_sandbox.domain.delivery import Delivery
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import IdempotencyKey
+from payments_sandbox.services.webhook_ports import listed_at
 
-HEAD, SPENT = "payment", "key"
+HEAD, SPENT, DELIVERY = "payment", "key", "delivery#"
+FOLLOWS = (
+    "version = :before AND merchant_id = :merchant"
+    " AND (attribute_not_exists(expires_at) OR expires_at > :now)"
+)
+"""The condition under which a head or a delivery is replaced, with what `following` returns."""
 
 
 def record_of(seq: int) -> str:
@@ -29,7 +37,7 @@ def record_of(seq: int) -> str:
 
 
 def listed_in(merchant_id: str, what: str) -> dict[str, str]:
-    """Return the list of a merchant's payments, or of its events."""
+    """Return the list of a merchant's payments, of its events or of its deliveries."""
     return {"S": f"{merchant_id}#{what}"}
 
 
@@ -83,6 +91,29 @@ def spent_key(key: IdempotencyKey) -> dict[str, Any]:
     return key_of(f"idem#{key.scope_hash.hex()}", SPENT)
 
 
+def delivery_item(delivery: Delivery) -> dict[str, Any]:
+    """Return the delivery; while an attempt is due it says when."""
+    item = key_of(delivery.message_id, DELIVERY + delivery.endpoint_id) | {
+        "merchant_id": {"S": delivery.merchant_id},
+        "version": {"N": str(delivery.version)},
+        "listed_in": listed_in(delivery.merchant_id, "deliveries"),
+        "listed_at": {"S": listed_at(delivery)},
+        "body": {"S": encode_delivery(delivery).decode()},
+    }
+    if delivery.due_at is not None:
+        item["due_at"] = {"S": iso_of(delivery.due_at)}
+    return item | _expiring(delivery.expires_at)
+
+
+def following(version: int, merchant_id: str, now: datetime) -> dict[str, Any]:
+    """Return what FOLLOWS compares: the item there is the merchant's, of this version, and kept."""
+    return {
+        ":before": {"N": str(version)},
+        ":merchant": {"S": merchant_id},
+        ":now": {"N": str(ms_of(now) // 1000)},
+    }
+
+
 def payment_of(item: Item) -> Payment:
     """Return the head an item holds."""
     return decode_payment(item["body"]["S"].encode())
@@ -91,6 +122,11 @@ def payment_of(item: Item) -> Payment:
 def transaction_of(item: Item) -> Transaction:
     """Return the transaction an item holds."""
     return decode_transaction(item["body"]["S"].encode())
+
+
+def delivery_of(item: Item) -> Delivery:
+    """Return the delivery an item holds."""
+    return decode_delivery(item["body"]["S"].encode())
 
 
 def is_kept(item: Item, now: datetime) -> bool:

@@ -28,7 +28,7 @@ from payments_sandbox.adapters.dynamodb_table import (
     key_of,
 )
 from payments_sandbox.adapters.secrets import (
-    IdentityRoot,
+    FileSecrets,
     SecretsUnusable,
     create_secrets,
     load_secrets,
@@ -154,7 +154,7 @@ def _secrets(
     known = client.get_item(TableName=address.table, Key=_CHECK, ConsistentRead=True).get("Item")
     if address.stage is not None:
         stage = SsmSecrets(ssm_client(address.endpoint, address.region), address.stage, monotonic)
-        _match(client, address, stage.current())
+        _match(client, address, stage.current().check_value())
         return stage
     file = address.secrets or Path(f"{address.table}.secrets")
     has_data = known or client.scan(TableName=address.table, Limit=1)["Items"]
@@ -164,11 +164,11 @@ def _secrets(
             " where it was made, or name the stage whose secrets it has: &stage=STAGE"
         )
     secrets = _load_or_create(file)
-    _match(client, address, secrets)
+    _match(client, address, secrets.check_value())
     return secrets
 
 
-def _load_or_create(file: Path) -> IdentityRoot:
+def _load_or_create(file: Path) -> FileSecrets:
     try:
         if not file.exists():
             with suppress(FileExistsError):  # another process made it meanwhile
@@ -178,15 +178,15 @@ def _load_or_create(file: Path) -> IdentityRoot:
         raise LedgerTableRefused(f"the secrets file {file}: {error.strerror or error}") from error
 
 
-def _match(client: "DynamoDBClient", address: TableAddress, secrets: IdentityRoot) -> None:
+def _match(client: "DynamoDBClient", address: TableAddress, check_value: str) -> None:
     """Mark a new table with the secrets' check value; refuse secrets of another table."""
     try:
         client.put_item(
             TableName=address.table,
-            Item=_CHECK | {"check": {"S": secrets.check_value()}},
+            Item=_CHECK | {"check": {"S": check_value}},
             ConditionExpression="attribute_not_exists(transaction_id) OR #check = :check",
             ExpressionAttributeNames={"#check": "check"},
-            ExpressionAttributeValues={":check": {"S": secrets.check_value()}},
+            ExpressionAttributeValues={":check": {"S": check_value}},
         )
     except client.exceptions.ConditionalCheckFailedException:
         raise LedgerTableRefused(

@@ -4,8 +4,9 @@
 |---|---|---|
 | payment head | `auth_..` | `payment` |
 | transaction | `auth_..` | `txn#000002` |
+| delivery | `evt_..`, `ping_..` | `delivery#<endpoint id>` |
 | spent key | `idem#<scope>` | `key` |
-| merchant | `merchant_..` | `settings`, `key#<key id>` |
+| merchant | `merchant_..` | `settings`, `endpoints`, `key#<key id>` |
 | API key | `key#<hash, or the gateway's id>` | `merchant` |
 """
 
@@ -122,12 +123,16 @@ class Table:
                 ":id": {"S": transaction_id},
                 ":prefix": {"S": prefix},
             }
+        return await self.all(question)
+
+    async def all(self, question: "QueryInputTypeDef", enough: int | None = None) -> list[Item]:
+        """Return what a query finds, page by page, to the end or until there is enough."""
         items: list[Item] = []
         while True:
             answer = await self.run(self.client.query, **question)
             items += answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return items
+            if "LastEvaluatedKey" not in answer or (enough and len(items) >= enough):
+                return items[:enough]
             question["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from payments_sandbox.adapters.codec import (
     ms_of,
 )
 from payments_sandbox.adapters.group_commit import GroupCommit
+from payments_sandbox.adapters.sqlite_events import NEVER_MS, event_of, events_of
 from payments_sandbox.adapters.sqlite_file import connect
 from payments_sandbox.adapters.sqlite_listing import SCAN_MAX, may_match, walk
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
@@ -22,6 +23,7 @@ from payments_sandbox.domain.payment import Payment, advance
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import (
     Clock,
+    EventPage,
     IdempotencyKey,
     KeySpent,
     LostRace,
@@ -31,11 +33,14 @@ from payments_sandbox.services.ports import (
 )
 
 PURGE_MAX = 500
-_NEVER_MS = 1 << 62
 _SPEND = (
     "INSERT INTO idempotency (scope_hash, fingerprint, payment_id, seq, expires_at)"
     " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
+_LOG = "INSERT INTO transactions (merchant_id, payment_id, seq, body) VALUES (?, ?, ?, ?)"
+
+
+def _heard_by_nobody() -> None: ...
 
 
 class SqliteLedger:
@@ -50,6 +55,7 @@ class SqliteLedger:
         self.writer = GroupCommit(connect(path, cache_kib=16_000), on_flush_failure)
         self._reader = connect(path, cache_kib=8_000, read_only=True)
         self._clock = clock
+        self.on_appended: Callable[[], None] = _heard_by_nobody
 
     async def close(self) -> None:
         """Finish what waits and let go of the file."""
@@ -78,7 +84,7 @@ class SqliteLedger:
                 "SELECT t.body FROM payments p"
                 " JOIN transactions t ON t.payment_id = p.payment_id AND t.seq = ?"
                 " WHERE p.merchant_id = ? AND p.payment_id = ? AND ifnull(p.expires_at, ?) > ?",
-                (seq, merchant_id, payment_id, _NEVER_MS, ms_of(self._clock.now())),
+                (seq, merchant_id, payment_id, NEVER_MS, ms_of(self._clock.now())),
             ).fetchone()
         if row is None:
             raise NotFound
@@ -86,6 +92,19 @@ class SqliteLedger:
         if transaction.transaction_id != transaction_id:
             raise NotFound
         return transaction
+
+    async def event(self, merchant_id: str, event_id: str) -> Transaction:
+        """Return the transaction that an event is; raise NotFound."""
+        with self.reading() as reader:
+            return event_of(reader, merchant_id, event_id, self._clock.now())
+
+    async def events(
+        self, merchant_id: str, *, before: str | None, after: str | None, limit: int
+    ) -> EventPage:
+        """Return transactions in the order they were written; see the port."""
+        with self.reading() as reader, _snapshot(reader):
+            now = self._clock.now()
+            return events_of(reader, merchant_id, now, before=before, after=after, limit=limit)
 
     async def payments(
         self,
@@ -103,7 +122,7 @@ class SqliteLedger:
             now_ms = ms_of(self._clock.now())
             for row in walk(reader, merchant_id, wanted, before):
                 scanned, last = scanned + 1, row.payment_id
-                if (row.expires_at or _NEVER_MS) > now_ms and may_match(row, wanted):
+                if (row.expires_at or NEVER_MS) > now_ms and may_match(row, wanted):
                     payment = decode_payment(row.body)
                     if wanted.status in {None, advance(payment, at).payment.status}:
                         found.append(payment)
@@ -121,18 +140,20 @@ class SqliteLedger:
     ) -> None:
         """Write key, head and transactions, all or nothing; raise KeySpent or LostRace."""
         head = encode_payment(payment)
-        bodies = [(one.payment_id, one.seq, encode_transaction(one)) for one in transactions]
+        bodies = [
+            (one.merchant_id, one.payment_id, one.seq, encode_transaction(one))
+            for one in transactions
+        ]
 
         def write(connection: sqlite3.Connection) -> None:
             if key is not None:
                 _spend(connection, key, payment, self._clock.now())
             self._write_head(connection, payment, payment.version - len(bodies), head)
             for body in bodies:
-                connection.execute(
-                    "INSERT INTO transactions (payment_id, seq, body) VALUES (?, ?, ?)", body
-                )
+                connection.execute(_LOG, body)
 
         await self.writer.run(write)
+        self.on_appended()
 
     async def purge(self) -> int:
         """Delete some of what has expired; return how many rows went, 0 when all is gone."""
@@ -154,7 +175,12 @@ class SqliteLedger:
                 " (SELECT position FROM idempotency ORDER BY position LIMIT ?)",
                 (now_ms, PURGE_MAX),
             )
-            return len(payments) + keys.rowcount
+            deliveries = connection.execute(
+                "DELETE FROM deliveries WHERE position IN"
+                " (SELECT position FROM deliveries WHERE expires_at <= ? LIMIT ?)",
+                (now_ms, PURGE_MAX),
+            )
+            return len(payments) + keys.rowcount + deliveries.rowcount
 
         return await self.writer.run(write)
 
@@ -186,7 +212,7 @@ class SqliteLedger:
             written = connection.execute(
                 "UPDATE payments SET version = ?, status = ?, body = ? WHERE merchant_id = ?"
                 " AND payment_id = ? AND version = ? AND ifnull(expires_at, ?) > ?",
-                (*changing, version_before, _NEVER_MS, ms_of(self._clock.now())),
+                (*changing, version_before, NEVER_MS, ms_of(self._clock.now())),
             )
         if not written.rowcount:
             raise LostRace
@@ -195,7 +221,7 @@ class SqliteLedger:
         row = reader.execute(
             "SELECT body FROM payments WHERE merchant_id = ? AND payment_id = ?"
             " AND ifnull(expires_at, ?) > ?",
-            (merchant_id, payment_id, _NEVER_MS, ms_of(self._clock.now())),
+            (merchant_id, payment_id, NEVER_MS, ms_of(self._clock.now())),
         ).fetchone()
         if row is None:
             raise NotFound

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from payments_sandbox.adapters.secrets import (
-    IdentityRoot,
+    FileSecrets,
     SecretsUnusable,
     create_secrets,
     load_secrets,
@@ -43,7 +43,7 @@ def secrets_path(path: Path) -> Path:
     return path.with_name(path.name + ".secrets")
 
 
-def open_ledger_file(path: Path) -> IdentityRoot:
+def open_ledger_file(path: Path) -> FileSecrets:
     """Create or migrate the file, and return the secrets it was made with.
 
     Raise LedgerFileRefused.
@@ -141,7 +141,7 @@ def _check_owner(path: Path) -> None:
         raise LedgerFileRefused(f"{path} is another program's database. Choose another --data.")
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> IdentityRoot:
+def _prepare(connection: sqlite3.Connection, path: Path) -> FileSecrets:
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     _migrate(connection, path)
@@ -163,7 +163,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA user_version = {len(files)}")
 
 
-def _matching_secrets(connection: sqlite3.Connection, path: Path) -> IdentityRoot:
+def _matching_secrets(connection: sqlite3.Connection, path: Path) -> FileSecrets:
     """Return the secrets this ledger was made with, or new ones for a new ledger."""
     known = connection.execute("SELECT secrets_check FROM ledger").fetchone()
     file = secrets_path(path)

@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 from payments_sandbox.api.problems import problem_response, refusal_body, refusal_status
 from payments_sandbox.domain.card import Card
+from payments_sandbox.domain.event import event_type_of
+from payments_sandbox.domain.identifiers import event_id_of
 from payments_sandbox.domain.payment import Captured, Payment
 from payments_sandbox.domain.transaction import (
     AuthorizationDetails,
@@ -53,6 +55,22 @@ def transaction_json(transaction: Transaction) -> Json:
     return body
 
 
+def event_json(transaction: Transaction) -> Json:
+    """Return the event that a transaction is; what webhooks carry."""
+    return {
+        "id": event_id_of(transaction.payment_id, transaction.seq),
+        "type": event_type_of(transaction),
+        "timestamp": time_text(transaction.created_at),
+        "sequence": transaction.seq,
+        "data": transaction_json(transaction),
+    }
+
+
+def event_bytes(transaction: Transaction) -> bytes:
+    """Return an event as the body of a webhook: the same bytes on each attempt."""
+    return to_json(event_json(transaction))
+
+
 def payment_json(payment: Payment) -> Json:
     """Return a payment's head as callers see it."""
     amounts = payment.amounts
@@ -68,10 +86,10 @@ def payment_json(payment: Payment) -> Json:
         "currency": payment.currency,
         "card": _card(payment.card),
         "captures": [_capture(one) for one in payment.captures],
-        "capture_before": _time(payment.capture_before),
+        "capture_before": time_text(payment.capture_before),
         "reference": payment.reference,
-        "created_at": _time(payment.created_at),
-        "updated_at": _time(payment.updated_at),
+        "created_at": time_text(payment.created_at),
+        "updated_at": time_text(payment.updated_at),
     }
 
 
@@ -99,11 +117,11 @@ def _authorization(transaction: Transaction, details: AuthorizationDetails) -> J
             body[name] = value
     return body | {
         "capturable_amount": transaction.after.capturable,
-        "capture_before": _time(details.capture_before),
+        "capture_before": time_text(details.capture_before),
         "simulation": {"rule": details.simulation.rule, "source": details.simulation.source},
         "metadata": details.metadata,
         "reference": details.reference,
-        "created_at": _time(transaction.created_at),
+        "created_at": time_text(transaction.created_at),
     }
 
 
@@ -118,7 +136,7 @@ def _movement(transaction: Transaction) -> Json:
         "currency": transaction.currency,
         "capturable_amount": transaction.after.capturable,
         "refundable_amount": transaction.after.refundable,
-        "created_at": _time(transaction.created_at),
+        "created_at": time_text(transaction.created_at),
     }
 
 
@@ -144,11 +162,11 @@ def _capture(captured: Captured) -> Json:
         "transaction_id": captured.transaction_id,
         "amount": captured.amount,
         "refunded_amount": captured.refunded,
-        "created_at": _time(captured.created_at),
+        "created_at": time_text(captured.created_at),
     }
 
 
-def _time(at: datetime | None) -> str | None:
+def time_text(at: datetime | None) -> str | None:
     """Return RFC 3339 with milliseconds; times are in UTC throughout."""
     if at is None:
         return None

@@ -1,27 +1,49 @@
 """The HTTP app: routes, the edge around them, and the reference page."""
 
+from typing import NamedTuple
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from payments_sandbox.api.deliveries import delivery_routes
 from payments_sandbox.api.edge import Edge, EdgeSettings
+from payments_sandbox.api.endpoints import endpoint_routes
+from payments_sandbox.api.events import event_routes
 from payments_sandbox.api.payments import payment_routes
 from payments_sandbox.api.reference import reference_routes
 from payments_sandbox.api.routing import DirectRoute
 from payments_sandbox.api.sandbox import sandbox_routes
+from payments_sandbox.domain.destination import DestinationPolicy
+from payments_sandbox.services.deliveries import DeliveryDesk
+from payments_sandbox.services.endpoints import EndpointBook
+from payments_sandbox.services.events import Events
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Payments
 
 
-def create_app(payments: Payments, tenancy: Tenancy, edge: EdgeSettings) -> Edge:
-    """Return the app over these use cases."""
+class UseCases(NamedTuple):
+    """What callers can ask for."""
+
+    payments: Payments
+    events: Events
+    endpoints: EndpointBook
+    deliveries: DeliveryDesk
+    tenancy: Tenancy
+
+
+def create_app(use: UseCases, edge: EdgeSettings, policy: DestinationPolicy) -> Edge:
+    """Return the app over these use cases; `policy` says where webhooks may go."""
     routes = [
-        *payment_routes(payments),
-        *sandbox_routes(tenancy),
+        *payment_routes(use.payments),
+        *event_routes(use.events),
+        *endpoint_routes(use.endpoints, policy),
+        *delivery_routes(use.deliveries),
+        *sandbox_routes(use.tenancy),
         *reference_routes(),
         Route("/openapi.json", _document),
     ]
-    return Edge(routes, tenancy, edge)
+    return Edge(routes, use.tenancy, edge)
 
 
 async def _document(request: Request) -> Response:

@@ -1,5 +1,6 @@
 """What callers send: strict bodies, each field described in the words an error will use."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -14,6 +15,7 @@ from payments_sandbox.domain.card import (
     holds_card_number,
     luhn_valid,
 )
+from payments_sandbox.domain.delivery import RetrySchedule
 from payments_sandbox.domain.errors import NotFound
 from payments_sandbox.domain.identifiers import is_payment_id, place_of
 from payments_sandbox.domain.issuer import Simulate
@@ -38,7 +40,8 @@ def _response_code(code: str) -> str:
     return code
 
 
-def _no_card_number(text: str) -> str:
+def no_card_number(text: str) -> str:
+    """Return the text; raise ValueError if it holds a card number."""
     if holds_card_number(text):
         raise ValueError("holds a card number")
     return text
@@ -53,13 +56,13 @@ CurrencyCode = Annotated[
     AfterValidator(_currency),
 ]
 Reference = Annotated[
-    str, Field(pattern=_NO_CONTROL, max_length=255), AfterValidator(_no_card_number)
+    str, Field(pattern=_NO_CONTROL, max_length=255), AfterValidator(no_card_number)
 ]
 MetadataKey = Annotated[
-    str, Field(pattern=_NO_CONTROL, min_length=1, max_length=40), AfterValidator(_no_card_number)
+    str, Field(pattern=_NO_CONTROL, min_length=1, max_length=40), AfterValidator(no_card_number)
 ]
 MetadataValue = Annotated[
-    str, Field(pattern=_NO_CONTROL, max_length=500), AfterValidator(_no_card_number)
+    str, Field(pattern=_NO_CONTROL, max_length=500), AfterValidator(no_card_number)
 ]
 _METADATA_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -246,20 +249,23 @@ class SettingsBody(Strict):
         " payments authorized from now on.",
     )
 
+    webhook_schedule: Annotated[str, Field(json_schema_extra={"enum": list(RetrySchedule)})] = (
+        Field(
+            "standard",
+            pattern="^(standard|fast)$",
+            description='"standard": webhooks are retried over three days; or "fast": within'
+            " seconds, for test suites.",
+        )
+    )
+
     def applied_to(self, settings: Settings) -> Settings:
         """Return the settings with what was sent in place."""
-        sent = self.model_fields_set
-        return Settings(
-            amount_rule=AmountRule(self.amount_rule)
-            if "amount_rule" in sent
-            else settings.amount_rule,
-            test_cards_only=self.test_cards_only
-            if "test_cards_only" in sent
-            else settings.test_cards_only,
-            retention_days=self.retention_days
-            if "retention_days" in sent
-            else settings.retention_days,
-        )
+        sent = {name: getattr(self, name) for name in self.model_fields_set}
+        if "amount_rule" in sent:
+            sent["amount_rule"] = AmountRule(self.amount_rule)
+        if "webhook_schedule" in sent:
+            sent["webhook_schedule"] = RetrySchedule(self.webhook_schedule)
+        return replace(settings, **sent)
 
 
 def _payment_id(auth_id: str) -> str:

@@ -12,6 +12,9 @@ from payments_sandbox.api.bodies import (
     SettingsBody,
     VoidBody,
 )
+from payments_sandbox.api.deliveries import DELIVERIES_PARAMETERS, RedeliverBody
+from payments_sandbox.api.endpoint_bodies import EndpointBody, EndpointChanges
+from payments_sandbox.api.events import EVENTS_PARAMETERS
 from payments_sandbox.api.idempotency import KEY_PARAMETER
 from payments_sandbox.api.models import (
     AuthorizationAnswer,
@@ -24,6 +27,16 @@ from payments_sandbox.api.models import (
 )
 from payments_sandbox.api.problems import EDGE_PROBLEMS, status_of
 from payments_sandbox.api.query import LIST_PARAMETERS
+from payments_sandbox.api.webhook_models import (
+    DeliveriesAnswer,
+    DeliveryWithAttemptsAnswer,
+    EndpointAnswer,
+    EndpointsAnswer,
+    EndpointWithSecretAnswer,
+    EventAnswer,
+    EventsAnswer,
+    RedeliveredAnswer,
+)
 from payments_sandbox.domain.errors import (
     AlreadyCaptured,
     AlreadyRefunded,
@@ -34,12 +47,14 @@ from payments_sandbox.domain.errors import (
     AuthorizationVoided,
     Conflict,
     CurrencyMismatch,
+    EndpointDisabled,
     IdempotencyKeyReused,
     LedgerUnavailable,
     NotCaptured,
     NotFound,
     PaymentFull,
     SandboxError,
+    TooManyEndpoints,
 )
 
 REF = "#/components/schemas/{model}"
@@ -52,7 +67,7 @@ class Documentation(NamedTuple):
 
     tag: str
     status: int
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     problems: Sequence[ProblemKind]
     body: type[BaseModel] | None = None
     parameters: Sequence[Parameter] = ()
@@ -66,7 +81,9 @@ class Documentation(NamedTuple):
             extra["requestBody"] = {"required": True, "content": content}
         if self.parameters:
             extra["parameters"] = list(self.parameters)
-        done: dict[int, Any] = {self.status: {"model": self.answer, "description": "Done"}}
+        done: dict[int, Any] = {self.status: {"description": "Done"}}
+        if self.answer is not None:
+            done[self.status]["model"] = self.answer
         return {
             "operation_id": operation_id,
             "summary": operation_id.replace("_", " ").capitalize(),
@@ -98,6 +115,16 @@ def _path(name: str) -> Parameter:
 
 def _money(body: type[BaseModel], answer: type[BaseModel], *also: ProblemKind) -> Documentation:
     return Documentation("payments", 201, answer, (*_WRITE, *also), body, [KEY_PARAMETER])
+
+
+def _on_endpoint(
+    status: int,
+    answer: type[BaseModel] | None,
+    *also: ProblemKind,
+    body: type[BaseModel] | None = None,
+) -> Documentation:
+    problems = (*_KEYED, NotFound, *also)
+    return Documentation("webhooks", status, answer, problems, body, [_path("endpoint_id")])
 
 
 _EVERYWHERE = ("malformed_request", "misdirected_request", "headers_too_large", "internal_error")
@@ -135,6 +162,43 @@ OPERATIONS = {
         TransactionAnswer,
         (*_KEYED, NotFound),
         parameters=[_path("transaction_id")],
+    ),
+    "list_events": Documentation("events", 200, EventsAnswer, _KEYED, parameters=EVENTS_PARAMETERS),
+    "read_event": Documentation(
+        "events", 200, EventAnswer, (*_KEYED, NotFound), parameters=[_path("event_id")]
+    ),
+    "create_endpoint": Documentation(
+        "webhooks",
+        201,
+        EndpointWithSecretAnswer,
+        (*_KEYED, *_BODY, TooManyEndpoints, Conflict),
+        EndpointBody,
+    ),
+    "list_endpoints": Documentation("webhooks", 200, EndpointsAnswer, _KEYED),
+    "read_endpoint": _on_endpoint(200, EndpointAnswer),
+    "change_endpoint": _on_endpoint(200, EndpointAnswer, *_BODY, Conflict, body=EndpointChanges),
+    "delete_endpoint": _on_endpoint(204, None, Conflict),
+    "rotate_secret": _on_endpoint(200, EndpointWithSecretAnswer, Conflict),
+    "ping_endpoint": _on_endpoint(202, DeliveryWithAttemptsAnswer, EndpointDisabled),
+    "redeliver_all": _on_endpoint(
+        202, RedeliveredAnswer, *_BODY, EndpointDisabled, Conflict, body=RedeliverBody
+    ),
+    "list_deliveries": Documentation(
+        "webhooks", 200, DeliveriesAnswer, _KEYED, parameters=DELIVERIES_PARAMETERS
+    ),
+    "read_delivery": Documentation(
+        "webhooks",
+        200,
+        DeliveryWithAttemptsAnswer,
+        (*_KEYED, NotFound),
+        parameters=[_path("delivery_id")],
+    ),
+    "redeliver": Documentation(
+        "webhooks",
+        202,
+        DeliveryWithAttemptsAnswer,
+        (*_KEYED, NotFound, EndpointDisabled, Conflict),
+        parameters=[_path("delivery_id")],
     ),
     "health": Documentation("sandbox", 200, HealthAnswer, ("validation_failed", LedgerUnavailable)),
     "read_settings": Documentation("sandbox", 200, SettingsAnswer, _KEYED),

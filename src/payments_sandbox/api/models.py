@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from payments_sandbox.domain.delivery import RetrySchedule
 from payments_sandbox.domain.merchant import AmountRule
 from payments_sandbox.domain.payment import Status
 from payments_sandbox.domain.response_codes import Advice
@@ -134,6 +135,7 @@ class SettingsAnswer(Answer):
     amount_rule: AmountRule
     test_cards_only: bool
     retention_days: int | None
+    webhook_schedule: RetrySchedule
 
 
 class HealthAnswer(Answer):

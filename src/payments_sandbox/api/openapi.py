@@ -13,7 +13,7 @@ from payments_sandbox.api.models import ProblemAnswer
 from payments_sandbox.api.routing import DirectRoute
 
 _DESCRIPTION = """\
-Authorize, capture, refund and void card payments; no money moves.
+Authorize, capture, refund and void card payments; no money moves. Signed webhooks tell of it.
 
 Amounts are integers in minor units. Every POST under /payments needs an X-Idempotency-Key.
 Errors are RFC 9457 problems whose `code` is stable."""

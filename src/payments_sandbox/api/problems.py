@@ -11,6 +11,7 @@ from payments_sandbox.domain.errors import (
     AmountExceedsRefundable,
     Conflict,
     CurrencyMismatch,
+    EndpointDisabled,
     IdempotencyKeyReused,
     LedgerUnavailable,
     NotATestCard,
@@ -18,6 +19,7 @@ from payments_sandbox.domain.errors import (
     PaymentFull,
     Refusal,
     SandboxError,
+    TooManyEndpoints,
 )
 
 QUOTA_EXCEEDED_TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -32,6 +34,8 @@ STATUSES: dict[type[SandboxError], int] = {
     NotATestCard: 422,
     IdempotencyKeyReused: 422,
     PaymentFull: 409,
+    TooManyEndpoints: 409,
+    EndpointDisabled: 409,
     Conflict: 409,
     LedgerUnavailable: 503,
 }

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable, Mapping
 from typing import Annotated
 from urllib.parse import parse_qsl
 
@@ -16,9 +17,21 @@ from payments_sandbox.domain.payment import Status
 from payments_sandbox.services.ports import PaymentFilter
 
 PARAMETERS_MAX = 20
+CURSOR_CHARACTERS_MAX = 160
+Schemas = Mapping[str, Mapping[str, object]]
+CURSOR = "the next_cursor of the page before, as it was given."
 
 
-class ListQuery(Strict):
+class CursorQuery(Strict):
+    """Which page."""
+
+    limit: str = Field(
+        "25", pattern="^([1-9][0-9]?|100)$", description="how many at most, 1 to 100."
+    )
+    cursor: str | None = Field(None, max_length=CURSOR_CHARACTERS_MAX, description=CURSOR)
+
+
+class ListQuery(CursorQuery):
     """Which page of which payments."""
 
     card_id: Annotated[str, Field(pattern="^[!-~]{1,64}$")] | None = Field(
@@ -30,12 +43,6 @@ class ListQuery(Strict):
     reference: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         None, description="your own reference, 1 to 255 characters."
     )
-    limit: str = Field(
-        "25", pattern="^([1-9][0-9]?|100)$", description="how many at most, 1 to 100."
-    )
-    cursor: str | None = Field(
-        None, max_length=64, description="the next_cursor of the page before, as it was given."
-    )
 
     def to_filter(self) -> PaymentFilter:
         """Return what is wanted."""
@@ -44,23 +51,26 @@ class ListQuery(Strict):
 
     def before(self) -> str | None:
         """Return the payment's id the page starts below; raise Problem for a made-up cursor."""
-        if self.cursor is None:
-            return None
-        try:
-            payment_id = base64.urlsafe_b64decode(self.cursor).decode("ascii")
-        except (binascii.Error, ValueError):
-            payment_id = ""
-        if not is_payment_id(payment_id):
-            description = type(self).model_fields["cursor"].description
-            raise Problem(
-                "validation_failed", param="cursor", detail=f"cursor is not valid: {description}"
-            )
-        return payment_id
+        return cursor_in(self.cursor, is_payment_id)
 
 
-def cursor_of(payment_id: str | None) -> str | None:
-    """Return the opaque cursor for a page below this payment."""
-    return base64.urlsafe_b64encode(payment_id.encode()).decode() if payment_id else None
+def cursor_in(cursor: str | None, is_ours: Callable[[str], object]) -> str | None:
+    """Return the place that a cursor stands for; raise Problem for a made-up one."""
+    if cursor is None:
+        return None
+    try:
+        place = base64.urlsafe_b64decode(cursor).decode("ascii")
+    except (binascii.Error, ValueError):
+        place = ""
+    if not is_ours(place):
+        detail = f"cursor is not valid: {CURSOR}"
+        raise Problem("validation_failed", param="cursor", detail=detail)
+    return place
+
+
+def cursor_of(place: str | None) -> str | None:
+    """Return the opaque cursor for a page that starts at this place."""
+    return base64.urlsafe_b64encode(place.encode()).decode() if place else None
 
 
 def list_query(request: Request) -> ListQuery:
@@ -92,15 +102,29 @@ def no_parameters(request: Request) -> None:
         raise Problem("validation_failed", detail="This path takes no query parameters.")
 
 
-def _parameter(name: str, schema: dict[str, object]) -> dict[str, object]:
-    description = ListQuery.model_fields[name].description
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+def parameters(
+    query: type[CursorQuery], own: Schemas, cursor_format: str
+) -> list[dict[str, object]]:
+    """Return the parameters for the document, each described as its errors are."""
+    cursor = {"type": "string", "maxLength": CURSOR_CHARACTERS_MAX, "format": cursor_format}
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": query.model_fields[name].description,
+            "schema": schema,
+        }
+        for name, schema in {**own, "limit": _LIMIT, "cursor": cursor}.items()
+    ]
 
 
-LIST_PARAMETERS = [
-    _parameter("card_id", {"type": "string", "pattern": "^[!-~]{1,64}$"}),
-    _parameter("status", {"type": "string", "enum": list(Status)}),
-    _parameter("reference", {"type": "string", "minLength": 1, "maxLength": 255}),
-    _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}),
-    _parameter("cursor", {"type": "string", "maxLength": 64, "format": "cursor"}),
-]
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}
+LIST_PARAMETERS = parameters(
+    ListQuery,
+    {
+        "card_id": {"type": "string", "pattern": "^[!-~]{1,64}$"},
+        "status": {"type": "string", "enum": list(Status)},
+        "reference": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+    "cursor",
+)

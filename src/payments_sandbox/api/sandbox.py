@@ -58,4 +58,5 @@ def _settings_json(settings: Settings) -> Json:
         "amount_rule": settings.amount_rule,
         "test_cards_only": settings.test_cards_only,
         "retention_days": settings.retention_days,
+        "webhook_schedule": settings.webhook_schedule,
     }

@@ -16,6 +16,8 @@ SandboxError
     ├── NotATestCard
     ├── IdempotencyKeyReused
     ├── PaymentFull
+    ├── TooManyEndpoints
+    ├── EndpointDisabled
     ├── Conflict
     └── LedgerUnavailable
 
@@ -129,8 +131,20 @@ class PaymentFull(Unrecorded):
     code = "payment_full"
 
 
+class TooManyEndpoints(Unrecorded):
+    """There are as many webhook endpoints (16) as there can be. Delete one first."""
+
+    code = "too_many_endpoints"
+
+
+class EndpointDisabled(Unrecorded):
+    """The webhook endpoint is disabled. Enable it first (PATCH enabled: true)."""
+
+    code = "endpoint_disabled"
+
+
 class Conflict(Unrecorded):
-    """Too many writers at once on this payment. Send the same request again."""
+    """Too many writers at once on the same record. Send the same request again."""
 
     code = "conflict"
     retryable = True

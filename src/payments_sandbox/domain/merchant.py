@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from payments_sandbox.domain.delivery import RetrySchedule
+
 
 class AmountRule(StrEnum):
     """Whether an amount decides the outcome."""
@@ -21,6 +23,7 @@ class Settings:
     test_cards_only: bool = False
     retention_days: int | None = None
     """How long a payment is kept after its authorization; None keeps it for good."""
+    webhook_schedule: RetrySchedule = RetrySchedule.STANDARD
 
 
 @dataclass(frozen=True, slots=True)

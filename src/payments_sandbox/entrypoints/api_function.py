@@ -15,17 +15,18 @@ from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from payments_sandbox.adapters.clock import reseed
-from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table
 from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import EdgeSettings, where
 from payments_sandbox.api.problems import Problem
+from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.domain.transaction import Transaction, TransactionStatus, TransactionType
 from payments_sandbox.entrypoints.gateway import GatewayCaller, RestApiRequest, request_id_of
-from payments_sandbox.services.merchants import Tenancy
-from payments_sandbox.services.payments import Payments
+from payments_sandbox.entrypoints.table_store import table_store
+from payments_sandbox.entrypoints.wiring import NoCourier, use_cases_over
 from payments_sandbox.services.ports import Clock, Ids, Secrets
+from payments_sandbox.services.webhook_ports import Courier
 
 Event = dict[str, Any]
 Adapter = Callable[[Event, Any], dict[str, Any]]
@@ -56,16 +57,25 @@ _NOBODYS_REQUEST: Event = {
 class ApiFunction:
     """The function over these adapters, and what SnapStart asks of it."""
 
-    def __init__(self, table: Table, secrets: Secrets, clock: Clock, ids: Ids) -> None:
+    def __init__(  # noqa: PLR0913 - one for each port
+        self,
+        table: Table,
+        secrets: Secrets,
+        clock: Clock,
+        ids: Ids,
+        *,
+        courier: Courier | None = None,
+        policy: DestinationPolicy | None = None,
+    ) -> None:
         self._table = table
-        ledger, merchants = DynamoLedger(table, clock, _count), DynamoMerchants(table)
-        tenancy = Tenancy(merchants, clock, ids)
+        store = table_store(table, clock, _count)
+        use = use_cases_over(store, courier or NoCourier(), secrets, clock, ids)
         edge = EdgeSettings(
             access_log=True,
-            caller=GatewayCaller(merchants, tenancy, monotonic),
+            caller=GatewayCaller(DynamoMerchants(table), use.tenancy, monotonic),
             request_id=request_id_of,
         )
-        app = create_app(Payments(ledger, merchants, clock, ids, secrets), tenancy, edge)
+        app = create_app(use, edge, policy or DestinationPolicy())
         self._adapter: Adapter = Mangum(
             app,
             lifespan="off",

@@ -1,6 +1,6 @@
 """The Lambda function `payments_sandbox.entrypoints.aws_api.handler`.
 
-Told by the environment: `LEDGER_TABLE` is the table's name, `STAGE` whose secrets in SSM to use.
+Told by the environment, as `function_parts` has it.
 """
 
 import os
@@ -9,12 +9,20 @@ from time import monotonic
 
 from payments_sandbox.adapters.clock import RandomIds, SystemClock
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client
+from payments_sandbox.adapters.sns import SnsCourier
 from payments_sandbox.adapters.ssm_secrets import SsmSecrets, ssm_client
 from payments_sandbox.entrypoints.api_function import ApiFunction
+from payments_sandbox.entrypoints.cloud_policy import policy_from
 
 _secrets = SsmSecrets(ssm_client(), os.environ["STAGE"], monotonic)
+_topic = os.environ.get("DELIVERIES_TOPIC")
 _function = ApiFunction(
-    Table(dynamodb_client(), os.environ["LEDGER_TABLE"]), _secrets, SystemClock(), RandomIds()
+    Table(dynamodb_client(), os.environ["LEDGER_TABLE"]),
+    _secrets,
+    SystemClock(),
+    RandomIds(),
+    courier=SnsCourier(_topic) if _topic else None,
+    policy=policy_from(os.environ),
 )
 handler = _function.handle
 

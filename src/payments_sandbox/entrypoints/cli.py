@@ -16,6 +16,7 @@ from payments_sandbox.domain.response_codes import RESPONSE_CODES
 from payments_sandbox.domain.test_cards import TEST_CARDS
 from payments_sandbox.entrypoints.cli_aws import aws, secrets
 from payments_sandbox.entrypoints.cli_keys import keys
+from payments_sandbox.entrypoints.cli_webhooks import events, listen, trigger
 from payments_sandbox.entrypoints.terminal import (
     DATA,
     Data,
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys, name="keys")
+app.add_typer(events, name="events")
 app.add_typer(secrets, name="secrets")
 app.add_typer(aws, name="aws")
 _RATE_LIMIT = re.compile(r"[1-9][0-9]{0,5}")
@@ -81,6 +83,13 @@ def serve(  # noqa: PLR0913 - one argument for each option
             help="Another name for this machine to accept in the Host header. Repeatable."
         ),
     ] = None,
+    allow_private_webhooks: Annotated[
+        bool,
+        typer.Option(
+            help="Whether webhooks may go to this machine and to private networks, over plain http"
+            " too. Never to link-local and metadata addresses."
+        ),
+    ] = True,
     access_log: Annotated[
         bool,
         typer.Option(
@@ -95,7 +104,7 @@ def serve(  # noqa: PLR0913 - one argument for each option
 
     limit = _rate_limit(rate_limit)
     try:
-        home = home_of(data, ledger)
+        home = home_of(data, ledger, private_webhooks=allow_private_webhooks)
         options = local.ServeOptions(host, port, home, limit, tuple(allow_host or ()), access_log)
         local.run(options, lambda serving: banner.show(serving, out))
     except (local.ServeRefused, LedgerRefused) as error:
@@ -140,6 +149,10 @@ def currencies() -> None:
 def version() -> None:
     """Print the version."""
     out.print(f"payments-sandbox {__version__} (SQLite {sqlite3.sqlite_version})", highlight=False)
+
+
+app.command()(listen)
+app.command()(trigger)
 
 
 def _rate_limit(text: str) -> int | None:

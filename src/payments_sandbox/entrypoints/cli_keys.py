@@ -125,7 +125,7 @@ def _with_tenancy(
     async def run() -> Result:
         sandbox = home_of(data, ledger).open()
         try:
-            return await use(sandbox.tenancy)
+            return await use(sandbox.use.tenancy)
         finally:
             await sandbox.close()
 

@@ -6,13 +6,26 @@ import sqlite3
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
-from payments_sandbox.adapters.clock import SystemClock
+from payments_sandbox.adapters.clock import RandomIds, SystemClock
+from payments_sandbox.adapters.sender import HttpSender
 from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
+from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import held, open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.domain.errors import LedgerUnavailable
-from payments_sandbox.entrypoints.wiring import Sandbox, end_process, sandbox_over
+from payments_sandbox.entrypoints.dispatcher import Dispatcher
+from payments_sandbox.entrypoints.wiring import (
+    Sandbox,
+    Store,
+    dispatch_over,
+    end_process,
+    use_cases_over,
+)
+from payments_sandbox.services.ports import Secrets
 
 PURGE_EVERY_S = 600.0
 PURGE_PAUSE_S = 0.1
@@ -23,9 +36,10 @@ _log = logging.getLogger(__name__)
 class FileHome:
     """The SQLite file at a path, made when it is first opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, policy: DestinationPolicy) -> None:
         self._path = path
-        self._ledger: SqliteLedger | None = None
+        self.policy = policy
+        self._work: _Work | None = None
 
     @property
     def name(self) -> str:
@@ -45,13 +59,36 @@ class FileHome:
         """Open the file, made new if need be; raise LedgerRefused."""
         secrets = open_ledger_file(self._path)
         clock = SystemClock()
-        self._ledger = ledger = SqliteLedger(self._path, clock, _flush_failed)
-        return sandbox_over(ledger, SqliteMerchants(ledger), secrets, clock, ledger.close)
+        ledger = SqliteLedger(self._path, clock, _flush_failed)
+        endpoints, deliveries = SqliteEndpoints(ledger), SqliteDeliveries(ledger, clock)
+        store = Store(ledger, SqliteMerchants(ledger), endpoints, deliveries)
+        dispatcher = Dispatcher(endpoints, deliveries, clock)
+        ledger.on_appended = dispatcher.heard
+        self._work = _Work(ledger, dispatcher, store, secrets, clock)
+        return Sandbox(use_cases_over(store, dispatcher, secrets, clock, RandomIds()), ledger.close)
 
     def chores(self) -> Sequence[Coroutine[None, None, None]]:
-        """Return the work beside serving: deleting what expired, watching the file."""
-        assert self._ledger is not None  # noqa: S101 - it is open
-        return [_purge(self._ledger), _watch(self._path)]
+        """Return the work beside serving: webhooks, deleting what expired, watching the file."""
+        assert self._work is not None  # noqa: S101 - it is open
+        return [self._work.dispatch(self.policy), _purge(self._work.ledger), _watch(self._path)]
+
+
+class _Work(NamedTuple):
+    """What the chores of an open file need."""
+
+    ledger: SqliteLedger
+    dispatcher: Dispatcher
+    store: Store
+    secrets: Secrets
+    clock: SystemClock
+
+    async def dispatch(self, policy: DestinationPolicy) -> None:
+        """Send webhooks until it is cancelled."""
+        sender = HttpSender(policy)
+        try:
+            await self.dispatcher.run(dispatch_over(self.store, sender, self.secrets, self.clock))
+        finally:
+            await sender.close()
 
 
 def _flush_failed(error: sqlite3.Error) -> None:

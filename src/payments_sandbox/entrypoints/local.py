@@ -86,8 +86,8 @@ async def _serve(options: ServeOptions, announce: Callable[[Serving], None]) -> 
 async def _local_key(sandbox: Sandbox, options: ServeOptions) -> bool:
     """Return whether the well-known key works; it may only where nobody else can reach it."""
     if is_loopback(options.host):
-        return await sandbox.tenancy.ensure_local_key()
-    if await sandbox.tenancy.local_key_works():
+        return await sandbox.use.tenancy.ensure_local_key()
+    if await sandbox.use.tenancy.local_key_works():
         raise ServeRefused(
             f"the API key sk_test_local is known to everybody, so it may not be served on "
             f"{options.host}. "
@@ -104,7 +104,7 @@ def _config(sandbox: Sandbox, options: ServeOptions) -> uvicorn.Config:
         hosts = _LOOPBACK_NAMES | {name.lower() for name in options.allowed_hosts}
     edge = EdgeSettings(limit, hosts, options.access_log)
     return uvicorn.Config(
-        create_app(sandbox.payments, sandbox.tenancy, edge),
+        create_app(sandbox.use, edge, options.home.policy),
         http=BoundedHttp,
         ws="none",
         lifespan="off",

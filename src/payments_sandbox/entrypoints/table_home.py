@@ -5,19 +5,25 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 
-from payments_sandbox.adapters.clock import SystemClock
-from payments_sandbox.adapters.dynamodb import DynamoLedger
-from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
+from payments_sandbox.adapters.clock import RandomIds, SystemClock
 from payments_sandbox.adapters.dynamodb_open import open_table, parse_address
 from payments_sandbox.adapters.dynamodb_table import Table
+from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.domain.errors import LedgerUnavailable
-from payments_sandbox.entrypoints.wiring import Sandbox, end_process, sandbox_over
+from payments_sandbox.entrypoints.table_store import table_store
+from payments_sandbox.entrypoints.wiring import NoCourier, Sandbox, end_process, use_cases_over
 
 WATCH_EVERY_S = 2.0
 
 
 class TableHome:
-    """The table at an address, `dynamodb://TABLE?endpoint=URL`; raises LedgerRefused."""
+    """The table at an address, `dynamodb://TABLE?endpoint=URL`; raises LedgerRefused.
+
+    Its webhooks are the functions' to send: a server here keeps the log, and has what is sent
+    again fall due for their next sweep.
+    """
+
+    policy = DestinationPolicy()
 
     def __init__(self, address: str) -> None:
         self._text = address
@@ -45,8 +51,9 @@ class TableHome:
         table, secrets = open_table(self._address, monotonic)
         self._table = table
         clock = SystemClock()
-        ledger = DynamoLedger(table, clock)
-        return sandbox_over(ledger, DynamoMerchants(table), secrets, clock, ledger.close)
+        store = table_store(table, clock)
+        use = use_cases_over(store, NoCourier(), secrets, clock, RandomIds())
+        return Sandbox(use, table.close)
 
     def chores(self) -> Sequence[Coroutine[None, None, None]]:
         """Return the work beside serving: watching the table, which deletes what expired itself."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
+from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.entrypoints.wiring import Home
 
 out = Console(emoji=False)
@@ -58,12 +59,12 @@ def one_place(context: typer.Context) -> None:
         refuse(f"name one of {' and '.join(named)} (PAYMENTS_SANDBOX_LEDGER is --ledger too)")
 
 
-def home_of(data: Path, ledger: str | None) -> Home:
+def home_of(data: Path, ledger: str | None, *, private_webhooks: bool = False) -> Home:
     """Return the home the options name; raise LedgerRefused."""
     if ledger is None:
         from payments_sandbox.entrypoints.file_home import FileHome  # noqa: PLC0415 - slow
 
-        return FileHome(data.resolve())
+        return FileHome(data.resolve(), DestinationPolicy(allow_private=private_webhooks))
     prepare_aws()
     from payments_sandbox.entrypoints.table_home import TableHome  # noqa: PLC0415 - optional
 

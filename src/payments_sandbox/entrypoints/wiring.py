@@ -4,12 +4,22 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import NamedTuple, NoReturn, Protocol
 
-from payments_sandbox.adapters.clock import RandomIds, SystemClock
+from payments_sandbox.api.answers import event_bytes
+from payments_sandbox.api.app import UseCases
+from payments_sandbox.api.deliveries import ping_bytes
+from payments_sandbox.domain.delivery import Delivery
+from payments_sandbox.domain.destination import DestinationPolicy
+from payments_sandbox.services.deliveries import DeliveryDesk
+from payments_sandbox.services.dispatch import Dispatch
+from payments_sandbox.services.endpoints import EndpointBook
+from payments_sandbox.services.events import Events
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Payments
-from payments_sandbox.services.ports import Ledger, Merchants, Secrets
+from payments_sandbox.services.ports import Clock, Ids, Ledger, Merchants, Secrets
+from payments_sandbox.services.webhook_ports import Courier, Deliveries, Endpoints, Sender
 
 EXIT_LEDGER_LOST = 70
 _log = logging.getLogger(__name__)
@@ -18,9 +28,26 @@ _log = logging.getLogger(__name__)
 class Sandbox(NamedTuple):
     """The use cases, and how to let go of the ledger after them."""
 
-    payments: Payments
-    tenancy: Tenancy
+    use: UseCases
     close: Callable[[], Awaitable[None]]
+
+
+class Store(NamedTuple):
+    """The adapters of one home's ledger."""
+
+    ledger: Ledger
+    merchants: Merchants
+    endpoints: Endpoints
+    deliveries: Deliveries
+
+
+class NoCourier:
+    """Hands nothing over: what is due is found by the sweep, within a minute."""
+
+    lease = timedelta()
+
+    async def hand_over(self, deliveries: Sequence[Delivery]) -> None:
+        """Leave it to the sweep."""
 
 
 class Home(Protocol):
@@ -36,6 +63,11 @@ class Home(Protocol):
         """The option that names it on the command line."""
         ...
 
+    @property
+    def policy(self) -> DestinationPolicy:
+        """Where its webhooks may go."""
+        ...
+
     def held(self) -> AbstractContextManager[None]:
         """Hold it as its server; raise LedgerRefused."""
         ...
@@ -49,17 +81,32 @@ class Home(Protocol):
         ...
 
 
-def sandbox_over(
-    ledger: Ledger,
-    merchants: Merchants,
-    secrets: Secrets,
-    clock: SystemClock,
-    close: Callable[[], Awaitable[None]],
-) -> Sandbox:
+def use_cases_over(
+    store: Store, courier: Courier, secrets: Secrets, clock: Clock, ids: Ids
+) -> UseCases:
     """Return the use cases over these adapters."""
-    ids = RandomIds()
-    payments = Payments(ledger, merchants, clock, ids, secrets)
-    return Sandbox(payments, Tenancy(merchants, clock, ids), close)
+    return UseCases(
+        Payments(store.ledger, store.merchants, clock, ids, secrets),
+        Events(store.ledger),
+        EndpointBook(store.endpoints, secrets, clock, ids),
+        DeliveryDesk(store.endpoints, store.deliveries, courier, clock, ids),
+        Tenancy(store.merchants, clock, ids),
+    )
+
+
+def dispatch_over(store: Store, sender: Sender, secrets: Secrets, clock: Clock) -> Dispatch:
+    """Return what makes the attempts of deliveries, over these adapters."""
+    return Dispatch(
+        ledger=store.ledger,
+        merchants=store.merchants,
+        endpoints=store.endpoints,
+        deliveries=store.deliveries,
+        sender=sender,
+        secrets=secrets,
+        clock=clock,
+        render=event_bytes,
+        render_ping=ping_bytes,
+    )
 
 
 def end_process(why: str) -> NoReturn:

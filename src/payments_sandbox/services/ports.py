@@ -64,6 +64,13 @@ class Page(NamedTuple):
     next_before: str | None
 
 
+class EventPage(NamedTuple):
+    """Some of a merchant's transactions, and whether there are more that way."""
+
+    transactions: Sequence[Transaction]
+    more: bool
+
+
 class Ledger(Protocol):
     """Where payments and their transactions are kept. What has expired is never shown."""
 
@@ -77,6 +84,21 @@ class Ledger(Protocol):
 
     async def transaction(self, merchant_id: str, transaction_id: str) -> Transaction:
         """Return one transaction; raise NotFound."""
+        ...
+
+    async def event(self, merchant_id: str, event_id: str) -> Transaction:
+        """Return the transaction that an event is; raise NotFound."""
+        ...
+
+    async def events(
+        self, merchant_id: str, *, before: str | None, after: str | None, limit: int
+    ) -> EventPage:
+        """Return transactions in the order they were written, as events.
+
+        Newest first, from below the event `before`; or, with `after`, oldest first from above
+        that event, or from the first of all if it is empty. Raise NotFound if the event that is
+        named is not there (any more).
+        """
         ...
 
     async def payments(
@@ -177,4 +199,15 @@ class Secrets(Protocol):
 
     def identity(self, purpose: str, *parts: str) -> bytes:
         """Return 32 bytes that only the holder of the identity root can derive."""
+        ...
+
+    def webhook_root_id(self) -> str:
+        """Return the id of the webhook root that new secrets are derived from."""
+        ...
+
+    def webhook(self, root_id: str, endpoint_id: str, version: int) -> bytes:
+        """Return 32 bytes that an endpoint's requests are signed with.
+
+        Raise LedgerUnavailable if there is no such root here.
+        """
         ...

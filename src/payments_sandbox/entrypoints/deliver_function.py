@@ -1,0 +1,71 @@
+"""Queue to endpoints: a function that makes the attempts its messages ask for.
+
+It acts upon a message only if the delivery is pending at the version the message names, and takes
+it into its hands by a write on that condition first: what comes twice is not sent twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from payments_sandbox.adapters.sender import HttpSender
+from payments_sandbox.adapters.sns import LEASE, message_of
+from payments_sandbox.api.edge import where
+from payments_sandbox.domain.delivery import State
+from payments_sandbox.domain.destination import DestinationPolicy
+from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.entrypoints.function_parts import (
+    Event,
+    Parts,
+    failed_items,
+    run,
+)
+from payments_sandbox.entrypoints.wiring import dispatch_over
+from payments_sandbox.services.dispatch import claim
+
+_log = logging.getLogger(__name__)
+
+
+class Deliver:
+    """The function over these adapters."""
+
+    def __init__(self, parts: Parts, policy: DestinationPolicy) -> None:
+        self._deliveries = parts.deliveries
+        self._now = parts.clock.now
+        self._sender = HttpSender(policy)
+        self._dispatch = dispatch_over(parts.store, self._sender, parts.secrets, parts.clock)
+
+    def handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's
+        """Make the attempts of a batch, all at once; return what is to come again."""
+        del context
+        return run(self._deliver(event["Records"]))
+
+    async def _deliver(self, records: Sequence[Event]) -> dict[str, Any]:
+        try:
+            done = await asyncio.gather(*(self._one(one) for one in records))
+        finally:
+            # A connection that was frozen with the function may be dead when it thaws.
+            await self._sender.close()
+        failed = [
+            record["messageId"]
+            for record, is_done in zip(records, done, strict=True)
+            if not is_done
+        ]
+        return failed_items(failed)
+
+    async def _one(self, record: Event) -> bool:
+        """Make the attempt a message asks for; False if the message must come again."""
+        try:
+            message = message_of(record["body"])
+            delivery = await self._deliveries.delivery(message.merchant_id, message.delivery_id)
+            if delivery.state is State.PENDING and delivery.version == message.version:
+                claimed = await claim(self._deliveries, delivery, self._now() + LEASE)
+                if claimed is not None:
+                    await self._dispatch.attempt(claimed)
+        except NotFound:  # its payment's retention is over
+            return True
+        except Exception as error:  # noqa: BLE001 - one message must not keep the others back
+            _log.error("a message failed: %s", where(error))
+            return False
+        return True
