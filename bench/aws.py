@@ -14,7 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.aws_cost import page_is_current
-from bench.aws_counts import COUNTS, KEY_BYTES, LOG_BYTES, LOG_BYTES_OFF_MAX, STORED_BYTES, Counted
+from bench.aws_counts import (
+    COUNTS,
+    KEY_BYTES,
+    LOG_BYTES,
+    LOG_BYTES_OFF_MAX,
+    STORED_BYTES,
+    WEBHOOK_COUNTS,
+    Counted,
+)
 from bench.aws_imports import GOAL, Import, measure
 from bench.aws_meter import INDEXES, Bill
 from bench.aws_requests import Answered, caller_at, cpu_ms, first_request, operations
@@ -78,7 +86,10 @@ def count_requests(console: Console) -> list[Goal]:
         first = first_request(caller)
         found = operations(caller)
         authorizations_ms, captures_ms = cpu_ms(caller)
+        relay, deliver = caller.webhook(caller.opened())
     print_requests(console, {"authorize, the first request with a key": first} | found)
+    webhook = {"webhook: relay, one endpoint": relay, "webhook: deliver, at once": deliver}
+    print_webhook(console, webhook)
     print_sizes(console, found)
     console.print(
         f"  warm CPU of this process: authorize {median(authorizations_ms):.1f} ms,"
@@ -86,7 +97,7 @@ def count_requests(console: Console) -> list[Goal]:
         style="dim",
         highlight=False,
     )
-    return [*goals_of(found), *page_goals(found)]
+    return [*goals_of(found), *page_goals(found, webhook)]
 
 
 def print_requests(console: Console, found: Mapping[str, Answered]) -> None:
@@ -115,6 +126,15 @@ def print_requests(console: Console, found: Mapping[str, Answered]) -> None:
     console.print(table)
     for remark in REMARKS:
         console.print(f"  {remark}", style="dim", highlight=False)
+    console.print()
+
+
+def print_webhook(console: Console, found: Mapping[str, Bill]) -> None:
+    """Print the calls and units of a webhook."""
+    for name, bill in found.items():
+        calls = ", ".join(SHORT.get(one.name, one.name) for one in bill.calls)
+        units = f"write {bill.write_units:g} ({bill.table_write_units:g} of the table)"
+        console.print(f"  {name}: {units}, read {bill.read_units:g}: {calls}", highlight=False)
     console.print()
 
 
@@ -158,9 +178,11 @@ def goals_of(found: Mapping[str, Answered]) -> list[Goal]:
     ]
 
 
-def page_goals(found: Mapping[str, Answered]) -> list[Goal]:
+def page_goals(found: Mapping[str, Answered], webhook: Mapping[str, Bill]) -> list[Goal]:
     """Return goals that hold docs/cost.md to what was found."""
-    differ = [name for name, counted in COUNTS.items() if counted != _counted(found[name].bill)]
+    bills = {name: answered.bill for name, answered in found.items()} | dict(webhook)
+    counts = COUNTS | WEBHOOK_COUNTS
+    differ = [name for name, counted in counts.items() if counted != _counted(bills[name])]
     off = abs(found["authorize"].log_bytes - LOG_BYTES)
     stored = (payment_bytes(found), found["capture"].stored_bytes["key"])
     return [

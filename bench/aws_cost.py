@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.aws_counts import COUNTS, CPU_MS, KEY_BYTES, LOG_BYTES, STORED_BYTES
+from bench.aws_counts import (
+    COUNTS,
+    CPU_MS,
+    ENTRIES_MOVED,
+    KEY_BYTES,
+    LOG_BYTES,
+    STORED_BYTES,
+    WEBHOOK_COUNTS,
+)
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cost.md"
 START, END = "<!-- written by python -m bench.aws_cost -->", "<!-- until here -->"
@@ -39,6 +47,8 @@ PRICES = {
     "write": Price("DynamoDB on demand, write units", 0.625, "million", LISTS),
     "read": Price("DynamoDB on demand, read units", 0.125, "million", KNOWN),
     "storage": Price("DynamoDB, storage", 0.25, "GB-month", KNOWN),
+    "sns": Price("SNS, publishing", 0.50, "million", KNOWN),
+    "sqs": Price("SQS, requests", 0.40, "million", KNOWN),
     "logs": Price("CloudWatch Logs, ingestion", 0.50, "GB", LISTS),
     "metric": Price("CloudWatch, custom metric", 0.30, "month", LISTS),
     "alarm": Price("CloudWatch, alarm", 0.10, "month", LISTS),
@@ -51,7 +61,14 @@ PRICES = {
 MEMORY_GB = 0.5
 CPU_SHARE = 512 / 1769
 """Of a core, at 512 MB: Lambda gives one whole core at 1,769 MB."""
-WAIT_MS = {"GetItem": 5, "Query": 6, "BatchGetItem": 8, "TransactWriteItems": 15}
+WAIT_MS = {"GetItem": 5, "PutItem": 7, "Query": 6, "BatchGetItem": 8, "TransactWriteItems": 15}
+RECEIVER_MS = 100
+"""What a receiver takes to answer."""
+QUEUE_REQUESTS = 3
+"""Of a message: sent, received, deleted."""
+IDLE_POLLS = 650_000
+"""A month: Lambda's five pollers of an empty queue, 20 s each."""
+SWEEPS, SWEEP_MS = 43_200, 100
 PLATFORM_LOG_BYTES = 350
 """Lambda's own lines of an invocation: START, END and REPORT."""
 COLD_SHARE = 0.01
@@ -108,6 +125,24 @@ def million_usd(flow: Mapping[str, float]) -> dict[str, float]:
     }
 
 
+def webhook_usd() -> dict[str, float]:
+    """Return the parts of what a million webhooks cost, each delivered at once and alone."""
+    writes = sum(one.write for one in WEBHOOK_COUNTS.values()) + ENTRIES_MOVED
+    reads = sum(one.read for one in WEBHOOK_COUNTS.values())
+    waits_ms = sum(WAIT_MS[call] for one in WEBHOOK_COUNTS.values() for call in one.calls)
+    run_s = (len(WEBHOOK_COUNTS) * CPU_MS / CPU_SHARE + waits_ms + RECEIVER_MS) / 1000
+    log_gb = len(WEBHOOK_COUNTS) * PLATFORM_LOG_BYTES * MILLION / GB
+    return {
+        "Lambda, requests": usd("invocation", len(WEBHOOK_COUNTS)),
+        "Lambda, duration": usd("lambda", run_s * MEMORY_GB * MILLION),
+        "DynamoDB, writes": usd("write", writes),
+        "DynamoDB, reads": usd("read", reads),
+        "SNS": usd("sns", 1),
+        "SQS": usd("sqs", QUEUE_REQUESTS),
+        "CloudWatch Logs": usd("logs", log_gb),
+    }
+
+
 def fixed_usd(*, idle: bool) -> dict[str, float]:
     """Return the parts of what a month costs beside its requests."""
     metrics = 0 if idle else METRICS  # a metric is paid for in the hours in which it is reported
@@ -115,6 +150,9 @@ def fixed_usd(*, idle: bool) -> dict[str, float]:
         "SnapStart, cache of one version": usd("snapshot", MEMORY_GB * MONTH_S),
         f"CloudWatch, {ALARMS} alarms": usd("alarm", ALARMS),
         f"CloudWatch, {METRICS} metrics of our own": usd("metric", metrics),
+        "SQS, polling a queue": usd("sqs", IDLE_POLLS / MILLION),
+        "the sweep, each minute": usd("invocation", SWEEPS / MILLION)
+        + usd("lambda", SWEEPS * SWEEP_MS / 1000 * MEMORY_GB),
         "SSM, two parameters": usd("parameter", 2),
         "KMS, a read of the root each 5 minutes": 0.0 if idle else usd("kms", MONTH_S / 300 / 1e4),
     }
@@ -186,8 +224,12 @@ def check() -> None:
     if wrong:
         raise AssertionError(f"not as by hand: {', '.join(wrong)}")
     idle_usd = sum(fixed_usd(idle=True).values())
-    if not math.isclose(idle_usd, 1.95 + ALARMS * 0.10, abs_tol=0.01) or idle_usd >= BUDGET_USD:
-        raise AssertionError(f"an idle month is not 1.95 USD and its alarms but {idle_usd}")
+    by_hand_usd = 1.95 + ALARMS * 0.10 + 0.26 + 0.04
+    if not math.isclose(idle_usd, by_hand_usd, abs_tol=0.01) or idle_usd >= BUDGET_USD:
+        raise AssertionError(f"an idle month is not {by_hand_usd} USD but {idle_usd}")
+    webhook = webhook_usd()
+    if not math.isclose(webhook["DynamoDB, writes"], (3 + 5) * 0.625):
+        raise AssertionError("a webhook's writes are not as by hand: 3 relayed, 5 delivered")
     paid = payments_for(BUDGET_USD, PAYMENT) / MILLION * sum(found.values())
     if not math.isclose(paid + sum(fixed_usd(idle=False).values()), BUDGET_USD, rel_tol=1e-4):
         raise AssertionError("the payments a budget buys do not cost the budget")
@@ -195,7 +237,7 @@ def check() -> None:
 
 def tables() -> str:
     """Return the tables of the page."""
-    return f"{_flows()}\n{_months()}\n{_operations()}\n{_limits()}\n{_prices()}"
+    return f"{_flows()}\n{_webhooks()}\n{_months()}\n{_operations()}\n{_limits()}\n{_prices()}"
 
 
 def page_is_current() -> bool:
@@ -212,6 +254,15 @@ def _flows() -> str:
         "### A million payments, in USD\n\n"
         + _table(("", "payment: authorize and capture", "the mix"), rows)
         + f"\nThe mix, for each payment: {mix}.\n"
+    )
+
+
+def _webhooks() -> str:
+    parts = webhook_usd()
+    rows = [(name, f"{value:.2f}") for name, value in parts.items()]
+    rows.append(("**in all**", f"**{sum(parts.values()):.2f}**"))
+    return "### A million webhooks, in USD\n\n" + _table(
+        ("", "an event to one endpoint, delivered at once"), rows
     )
 
 

@@ -45,6 +45,15 @@ COUNTS = {
     "list 25 by card": Counted(_LIST, read=13.5),
     "read settings": Counted((_GET,), read=1),
 }
+_PUT = "PutItem"
+WEBHOOK_COUNTS = {
+    "webhook: relay, one endpoint": Counted((_GET, _PUT), table=1, by_merchant=1, by_due=1, read=1),
+    "webhook: deliver, at once": Counted(
+        (_GET, _PUT, _GET, _GET, _GET, _PUT), table=2, by_due=1, read=4
+    ),
+}
+ENTRIES_MOVED = 2
+"""Units of by_due that AWS charges for the claim, which moves an entry; the emulator tells none."""
 
 STORED_BYTES = 3_358
 """An authorized and captured payment: its head, two transactions and their index entries."""

@@ -22,7 +22,7 @@ READ_KB = 4 * KB
 OVERHEAD_BYTES = 100
 """What storage counts beside the bytes of an item, and of an index entry."""
 INDEXES = (BY_CARD, BY_MERCHANT, BY_DUE)
-METERED = {"GetItem", "Query", "BatchGetItem", "TransactWriteItems", "UpdateItem"}
+METERED = {"GetItem", "Query", "BatchGetItem", "TransactWriteItems", "UpdateItem", "PutItem"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def call_of(name: str, asked: Mapping[str, Any], parsed: Mapping[str, Any]) -> C
     """Return what a call used."""
     if name == "TransactWriteItems" and "Error" in parsed:
         return Call(name, _cancelled_units(asked, parsed), is_cancelled=True)
-    if name in {"TransactWriteItems", "UpdateItem"}:
+    if name in {"TransactWriteItems", "UpdateItem", "PutItem"}:
         used = parsed["ConsumedCapacity"]
         return _written(name, used[0] if name == "TransactWriteItems" else used)
     return Call(name, read_units=_read_units(name, asked, parsed))

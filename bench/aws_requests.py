@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import httpx
 
+from bench.aws_delivery import deliver_one
 from bench.aws_meter import Bill, Meter, item_bytes, stored_bytes
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client
@@ -51,12 +52,21 @@ class Answered:
     cpu_s: float
 
 
-class Caller:
-    """Sends requests to one function, one after the other."""
+Webhook = Callable[[str], tuple[Bill, Bill]]
 
-    def __init__(self, handle: Callable[..., dict[str, Any]], meter: Meter) -> None:
+
+class Caller:
+    """Sends requests to one function, one after the other.
+
+    `webhook` relays and delivers the event of an authorization, and returns what each took.
+    """
+
+    def __init__(
+        self, handle: Callable[..., dict[str, Any]], meter: Meter, webhook: Webhook
+    ) -> None:
         self._handle = handle
         self._meter = meter
+        self.webhook = webhook
         self._count = count(1)
 
     def send(
@@ -130,8 +140,13 @@ def caller_at(endpoint: str) -> Generator[Caller]:
         meter = Meter(client, ssm)
         secrets = SsmSecrets(ssm, "bench", lambda: 0.0)
         function = ApiFunction(table, secrets, clock, SeededIds())
+
+        def webhook(auth_id: str) -> tuple[Bill, Bill]:
+            ids = SeededIds(1)
+            return deliver_one(table, secrets, clock, ids, MERCHANT_ID, auth_id, meter)
+
         try:
-            yield Caller(function.handle, meter)
+            yield Caller(function.handle, meter, webhook)
         finally:
             loop.run_until_complete(table.close())
             asyncio.set_event_loop(None)

@@ -29,7 +29,7 @@ def gone(text: str) -> bool:
 
 @pytest.mark.parametrize("path", [os.environ["PATH"], ""], ids=["curl", "no curl"])
 def test_a_payment_goes_through(path: str) -> None:
-    """It prints curl lines, their answers are a payment's, and it leaves nothing behind."""
+    """It prints curl lines, the capture's webhook arrives signed, and it leaves nothing behind."""
     done = subprocess.run(
         COMMAND,
         cwd=ROOT,
@@ -41,8 +41,10 @@ def test_a_payment_goes_through(path: str) -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(re.findall(r"^curl ", done.stdout, re.MULTILINE)) == 4
+    assert len(re.findall(r"^curl ", done.stdout, re.MULTILINE)) == 5
     assert '"status":"partially_refunded"' in done.stdout
+    assert "The webhook arrived, and its signature fits:" in done.stdout
+    assert '"type":"payment_captured"' in done.stdout
     assert gone(done.stdout)
 
 
