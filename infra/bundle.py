@@ -24,7 +24,9 @@ KEPT = ROOT / ".venv-bundle"
 LAMBDA_PLATFORM, LAMBDA_PYTHON = "manylinux2014_aarch64", "3.13"
 # Of the services botocore knows, those the functions call.
 SERVICES = {"dynamodb", "sns", "ssm"}
-_LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin")
+# What no function runs; the last one reads web sockets, with debugging symbols, and has a twin in
+# Python.
+_LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin", "*.pyi", "*.pyx", "*.pxd", "*.c", "reader_c.*")
 
 
 def build(folder: Path, *, platform: str | None = None, python_version: str | None = None) -> None:

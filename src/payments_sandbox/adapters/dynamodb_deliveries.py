@@ -1,6 +1,7 @@
 """Deliveries, in the same table as the ledger: under their message, one for each endpoint."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ADDED_AT_ONCE = 16
 DUE_MAX = 1_000
 MESSAGE_ID_MAX = 64
+_log = logging.getLogger(__name__)
 _MESSAGES = ("evt_", "ping_")
 _NEW = "attribute_not_exists(transaction_id)"
 
@@ -97,17 +99,20 @@ class DynamoDeliveries:
                     ":at": {"S": iso_of(at)},
                     ":delivery": {"S": DELIVERY},
                 },
-            },
-            enough=DUE_MAX,
+            }
         )
         # One that moved on meanwhile may be named twice, which a batch must not.
         keys = [*dict.fromkeys((one["transaction_id"]["S"], one["record"]["S"]) for one in named)]
-        items: dict[tuple[str, str], Item] = {}
-        for start in range(0, len(keys), BATCH_MAX):
-            items |= await items_at(self._table, keys[start : start + BATCH_MAX], is_exact=True)
         has = self._wanted(merchant_id, DeliveryFilter())
-        found = (has(items[key]) for key in keys if key in items)
-        return [one for one in found if one is not None and one.is_due(at)]
+        found: list[Delivery] = []
+        for start in range(0, len(keys), BATCH_MAX):
+            some = keys[start : start + BATCH_MAX]
+            items = await items_at(self._table, some, is_exact=True)
+            there = (_readable(has, items[key]) for key in some if key in items)
+            found += [one for one in there if one is not None and one.is_due(at)]
+            if len(found) >= DUE_MAX:
+                break
+        return found[:DUE_MAX]
 
     async def _of_message(
         self,
@@ -167,4 +172,12 @@ class DynamoDeliveries:
                 raise
             there: Any = error.response.get("Item", {})
             return None if there.get("mark") == mark else there
+        return None
+
+
+def _readable(has: Callable[[Item], Delivery | None], item: Item) -> Delivery | None:
+    try:
+        return has(item)
+    except (ValueError, KeyError) as error:  # one must not keep the others back
+        _log.error("a delivery cannot be read: %s", type(error).__name__)
         return None

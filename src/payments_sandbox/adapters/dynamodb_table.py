@@ -125,14 +125,14 @@ class Table:
             }
         return await self.all(question)
 
-    async def all(self, question: "QueryInputTypeDef", enough: int | None = None) -> list[Item]:
-        """Return what a query finds, page by page, to the end or until there is enough."""
+    async def all(self, question: "QueryInputTypeDef") -> list[Item]:
+        """Return what a query finds, page by page to the end."""
         items: list[Item] = []
         while True:
             answer = await self.run(self.client.query, **question)
             items += answer["Items"]
-            if "LastEvaluatedKey" not in answer or (enough and len(items) >= enough):
-                return items[:enough]
+            if "LastEvaluatedKey" not in answer:
+                return items
             question["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def close(self) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from payments_sandbox.adapters.aws_clients import new_client
 from payments_sandbox.domain.delivery import Delivery
 
@@ -50,7 +48,7 @@ class SnsCourier:
             return
         try:
             await asyncio.to_thread(self._publish, deliveries)
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001 - botocore raises anything for junk it is answered
             _log.warning("deliveries wait for the sweep: SNS failed, %s", type(error).__name__)
 
     def _publish(self, deliveries: Sequence[Delivery]) -> None:
