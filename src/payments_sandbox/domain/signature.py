@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Sequence
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
+SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 
 
 def secret_text(secret: bytes) -> str:
@@ -13,10 +14,17 @@ def secret_text(secret: bytes) -> str:
 
 
 def secret_of(text: str) -> bytes:
-    """Return the secret its owner was given; raise ValueError for what is none."""
-    if not text.startswith(SECRET_PREFIX):
-        raise ValueError("a webhook secret begins with whsec_")
-    return base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    """Return what a secret's text stands for; raise ValueError, which does not repeat it."""
+    try:
+        secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:  # of characters or length that base64 has not
+        secret = b""
+    if text.startswith(SECRET_PREFIX) and SECRET_BYTES_MIN <= len(secret) <= SECRET_BYTES_MAX:
+        return secret
+    raise ValueError(
+        f"a signing secret is {SECRET_PREFIX} and the base64 of"
+        f" {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes"
+    )
 
 
 def signed_headers(

@@ -21,6 +21,7 @@ def show(serving: Serving, console: Console) -> None:
         ("Ledger", serving.home.name),
         ("Docs", f"{serving.base_url}/docs"),
         ("Rate limit", _rate_limit(serving.rate_limit)),
+        ("Webhooks", serving.home.webhooks),
     ]
     console.print("\n[bold]Payments Sandbox[/] serves. No money moves.\n")
     for name, value in rows:

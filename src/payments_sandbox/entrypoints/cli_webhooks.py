@@ -14,7 +14,7 @@ from payments_sandbox.domain.delivery import State
 from payments_sandbox.domain.destination import DestinationPolicy, fault_in
 from payments_sandbox.domain.event import EVERYTHING, EventType
 from payments_sandbox.domain.identifiers import event_id_of
-from payments_sandbox.domain.signature import secret_text
+from payments_sandbox.domain.signature import secret_of, secret_text
 from payments_sandbox.entrypoints.terminal import err, out, refuse
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def listen(  # noqa: PLR0913 - one argument for each option
     from payments_sandbox.entrypoints import listener  # noqa: PLC0415 - slow to import
 
     try:
-        key = listener.secret_of(secret) if secret else secrets.token_bytes(_SECRET_BYTES)
+        key = secret_of(secret) if secret else secrets.token_bytes(_SECRET_BYTES)
     except ValueError as error:
         refuse(str(error))
     sender = HttpSender(DestinationPolicy(allow_private=True))
@@ -210,6 +210,8 @@ async def _trigger(
         for step in STEPS[event_type]:
             money = {"amount": amount + step.over, "currency": currency}
             answer = await _step(client, step, auth_id, money)
+            if not {"auth_id", "transaction_id", "seq", "status"} <= answer.keys():
+                refuse(f"{client.base_url} answers, but not as a Payments Sandbox. Is --url right?")
             auth_id, seq, status = str(answer["auth_id"]), answer["seq"], answer["status"]
             why = f" ({answer['code']})" if "code" in answer else ""
             _say(f"{step.operation:<11}{status}{why}  {answer['transaction_id']}")

@@ -51,6 +51,12 @@ class FileHome:
         """The option that names it on the command line."""
         return f"--data {self._path}"
 
+    @property
+    def webhooks(self) -> str:
+        """Who sends its webhooks, and where to."""
+        where = "private addresses too" if self.policy.allow_private else "public addresses only"
+        return f"sent from here, to {where}; without an endpoint: payments-sandbox listen"
+
     def held(self) -> AbstractContextManager[None]:
         """Hold the file for this process; raise LedgerRefused."""
         return held(self._path)

@@ -4,7 +4,6 @@ What waits is in memory alone, as it is for one person at one laptop; an endpoin
 """
 
 import asyncio
-import base64
 import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
@@ -22,13 +21,12 @@ from payments_sandbox.domain.delivery import (
     State,
 )
 from payments_sandbox.domain.identifiers import delivery_id_of, endpoint_id_of
-from payments_sandbox.domain.signature import SECRET_PREFIX, signed_headers
+from payments_sandbox.domain.signature import signed_headers
 from payments_sandbox.services.ports import Clock
 from payments_sandbox.services.webhook_ports import Sender
 
 IN_FLIGHT_MAX = 16
 WAITING_MAX = 1_000
-SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 SCHEDULE = RetrySchedule.FAST
 ATTEMPTS_MAX = len(WAITS_S[SCHEDULE]) + 1
 Say = Callable[[str], None]
@@ -201,20 +199,6 @@ def run_until_stopped(work: Coroutine[None, None, None]) -> None:
             await task
 
     asyncio.run(run())
-
-
-def secret_of(text: str) -> bytes:
-    """Return what a signing secret stands for; raise ValueError, which does not repeat it."""
-    try:
-        secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except ValueError:  # of characters or length that base64 has not
-        secret = b""
-    if text.startswith(SECRET_PREFIX) and SECRET_BYTES_MIN <= len(secret) <= SECRET_BYTES_MAX:
-        return secret
-    raise ValueError(
-        f"a signing secret is {SECRET_PREFIX} and the base64 of"
-        f" {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes"
-    )
 
 
 def words_for(attempted: Attempted) -> str:

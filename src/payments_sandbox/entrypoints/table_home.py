@@ -24,6 +24,7 @@ class TableHome:
     """
 
     policy = DestinationPolicy()
+    webhooks = "sent by the functions of the table's stage, not from here"
 
     def __init__(self, address: str) -> None:
         self._text = address

@@ -64,6 +64,11 @@ class Home(Protocol):
         ...
 
     @property
+    def webhooks(self) -> str:
+        """Who sends its webhooks, and where to."""
+        ...
+
+    @property
     def policy(self) -> DestinationPolicy:
         """Where its webhooks may go."""
         ...
