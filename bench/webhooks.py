@@ -22,6 +22,7 @@ from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.domain.endpoint import ENDPOINTS_MAX
 from payments_sandbox.domain.signature import signed_headers
 from payments_sandbox.services.endpoints import EndpointBook, NewEndpoint
 from payments_sandbox.services.merchants import LOCAL_MERCHANT, Tenancy
@@ -30,7 +31,7 @@ ROUNDS = 5
 LANES = 4
 """Endpoints, each with 16 attempts at a time: 64 in flight."""
 EVENTS, OF_HTTPX = 1_500, 600
-WAIT_S, POLL_S = 120.0, 0.02
+WAIT_S, POLL_S, QUIET_S = 120.0, 0.02, 1.0
 LOAD = Load(connections=64, duration_s=3.0, warm_up_s=0.5)
 SIGNED, SIGNING_GOAL_US = 20_000, 10.0
 
@@ -42,6 +43,7 @@ def run(plan: Plan) -> Report:
         comparisons = [
             _deliveries(plan, sink, rounds),
             _beside(plan, sink, rounds),
+            _behind(plan, sink, rounds),
             _signing(rounds),
         ]
     return Report(
@@ -50,6 +52,7 @@ def run(plan: Plan) -> Report:
         remarks=[
             f"deliveries: first to last of {EVENTS * LANES}, each on record; httpx keeps none",
             "authorize: with an endpoint that wants everything, beside a sandbox without one",
+            f"behind: {EVENTS * ENDPOINTS_MAX:,} deliveries are due when it begins",
         ],
     )
 
@@ -59,8 +62,7 @@ def _deliveries(plan: Plan, sink: Server, rounds: int) -> Comparison:
 
     def ours() -> float:
         data = plan.folder / f"backlog{next(numbers)}.db"
-        asyncio.run(_make_endpoints(data, _hooks(sink)))
-        seed(data, EVENTS, lambda _: None)
+        _make_backlog(data, sink, LANES)
         _ask(sink, "DELETE")
         with sandbox(data):
             return _rate(sink, EVENTS * LANES)
@@ -82,13 +84,19 @@ def _deliveries(plan: Plan, sink: Server, rounds: int) -> Comparison:
     )
 
 
-async def _make_endpoints(data: Path, url: str) -> None:
+def _make_backlog(data: Path, sink: Server, endpoints: int) -> None:
+    """Make a ledger whose events wait for a server that sends them."""
+    asyncio.run(_make_endpoints(data, _hooks(sink), endpoints))
+    seed(data, EVENTS, lambda _: None)
+
+
+async def _make_endpoints(data: Path, url: str, count: int) -> None:
     """Make the ledger with its endpoints; what is written into it then waits for a server."""
     secrets, clock, ids = open_ledger_file(data), SystemClock(), RandomIds()
     ledger = SqliteLedger(data, clock, _give_up)
     await Tenancy(SqliteMerchants(ledger), clock, ids).ensure_local_key()
     book = EndpointBook(SqliteEndpoints(ledger), secrets, clock, ids)
-    for _ in range(LANES):
+    for _ in range(count):
         await book.create(LOCAL_MERCHANT, NewEndpoint(url, ("*",), "", enabled=True, chaos=None))
     await ledger.close()
 
@@ -100,9 +108,38 @@ def _give_up(error: sqlite3.Error) -> None:
 def _beside(plan: Plan, sink: Server, rounds: int) -> Comparison:
     with sandbox(plan.folder / "on.db") as on, sandbox(plan.folder / "off.db") as off:
         _listen(on, _hooks(sink))
-        found = interleaved(plan, "authorize", {"on": _load(on), "off": _load(off)}, rounds=rounds)
+
+        def with_webhooks() -> float:
+            requests_per_s = _load(on)()
+            _wait_for_quiet(sink)  # or it would send while the other one is measured
+            return requests_per_s
+
+        found = interleaved(
+            plan, "authorize", {"on": with_webhooks, "off": _load(off)}, rounds=rounds
+        )
     return Comparison(
         what="authorize, webhooks on",
+        unit="/s",
+        baseline="off",
+        ours=found["on"],
+        theirs=found["off"],
+        goal=0.75,
+    )
+
+
+def _behind(plan: Plan, sink: Server, rounds: int) -> Comparison:
+    numbers = count()
+
+    def on() -> float:
+        data = plan.folder / f"behind{next(numbers)}.db"
+        _make_backlog(data, sink, ENDPOINTS_MAX)
+        with sandbox(data) as server:
+            return _load(server)()
+
+    with sandbox(plan.folder / "beside.db") as off:
+        found = interleaved(plan, "backlog", {"on": on, "off": _load(off)}, rounds=rounds)
+    return Comparison(
+        what=f"authorize, {ENDPOINTS_MAX} endpoints behind",
         unit="/s",
         baseline="off",
         ours=found["on"],
@@ -153,6 +190,14 @@ def _ask(sink: Server, method: str) -> dict[str, float]:
     url = f"http://127.0.0.1:{sink.port}/health"
     with urllib.request.urlopen(urllib.request.Request(url, method=method)) as answer:
         return json.loads(answer.read())
+
+
+def _wait_for_quiet(sink: Server) -> None:
+    """Wait until no more deliveries come."""
+    before = -1.0
+    while (now := _ask(sink, "GET")["count"]) > before:
+        before = now
+        sleep(QUIET_S)
 
 
 def _rate(sink: Server, expected: int) -> float:

@@ -12,6 +12,7 @@ from payments_sandbox.api.answers import event_bytes
 from payments_sandbox.domain.delivery import DeadReason, RetrySchedule, State
 from payments_sandbox.domain.endpoint import DisabledReason, Endpoint, SecretVersion
 from payments_sandbox.domain.errors import Conflict, LedgerUnavailable
+from payments_sandbox.services import dispatch
 from payments_sandbox.services.dispatch import claim
 from tests.unit.examples import MERCHANT_ID
 from tests.unit.stand_ins import NOW, SECRETS
@@ -277,3 +278,16 @@ async def test_claims(webhooks: Webhooks) -> None:
 
     assert delivery.leased(NOW + LEASE) == won == await webhooks.there(delivery)
     assert lost is None
+
+
+async def test_many_bodies(webhooks: Webhooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many events there are, few bodies are kept, and each goes out as it is."""
+    monkeypatch.setattr(dispatch, "BODIES_MAX", 2)
+    deliveries = [await webhooks.begin(key=key) for key in ("one", "two", "three")]
+
+    for one in deliveries:
+        await webhooks.dispatch.attempt(one)
+
+    assert [one.message_id for one in deliveries] == [
+        json.loads(sent.body)["id"] for sent in webhooks.sender.sent
+    ]

@@ -131,15 +131,15 @@ class Webhooks:
         """Make these the merchant's endpoints."""
         await self.endpoints.change_endpoints(MERCHANT_ID, lambda _: endpoints)
 
-    async def happen(self) -> Transaction:
+    async def happen(self, key: str = "first") -> Transaction:
         """Let something happen to a payment."""
-        outcome = await self.payments.authorize(AUTHORIZE, request("authorize"))
+        outcome = await self.payments.authorize(AUTHORIZE, request("authorize", key))
         return outcome.transaction
 
-    async def begin(self, endpoint: Endpoint = ENDPOINT) -> Delivery:
+    async def begin(self, endpoint: Endpoint = ENDPOINT, *, key: str = "first") -> Delivery:
         """Let something happen that the endpoint hears of, and return what is on its way there."""
         await self.listen(endpoint)
-        event = await self.happen()
+        event = await self.happen(key)
         head, _ = await self.payments.history(MERCHANT_ID, event.payment_id)
         made = deliveries_of(
             event, [endpoint], self.clock.at, lease=LEASE, expires_at=head.expires_at

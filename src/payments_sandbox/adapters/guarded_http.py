@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from math import ceil
 from time import perf_counter
@@ -34,6 +35,7 @@ LOOKUP_THREADS = 32
 # A number that the cut would halve is looked for as a whole, with signs between its digits.
 _LOOKED_AT_BYTES = ANSWER_BYTES_KEPT + 256
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_URLS_MAX = 1_024
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _HEADERS = {
     "user-agent": f"Payments-Sandbox/{__version__}",
@@ -163,6 +165,7 @@ class _JudgingResolver(AbstractResolver):
         """Do nothing."""
 
 
+@lru_cache(_URLS_MAX)
 def _url_of(destination: Destination) -> URL:
     """Return the URL for aiohttp, which must not read another host out of it than we did."""
     scheme, host, port, target = destination
@@ -185,6 +188,8 @@ async def _beginning_of(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _kept(beginning: bytes) -> str:
+    if not beginning:
+        return ""
     text = beginning.decode(errors="replace")
     # Without controls as well: in UTF-16 there is one between any two digits.
     if holds_card_number(text) or holds_card_number(_CONTROLS.sub("", text)):

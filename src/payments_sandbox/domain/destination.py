@@ -5,6 +5,7 @@ The lists are our own: what Python calls global holds multicast, and tunnels to 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ HOST_CHARACTERS_MAX = 253
 PORT_MAX = 65_535
 _PORTS_BELOW_1024 = frozenset({80, 443})
 _UNPRIVILEGED_PORT_MIN = 1_024
+_KNOWN_MAX = 1_024
 
 Address = IPv4Address | IPv6Address
 
@@ -128,6 +130,7 @@ def fault_in(url: str, policy: DestinationPolicy) -> str | None:
     return None
 
 
+@lru_cache(_KNOWN_MAX)
 def admitted(url: str, policy: DestinationPolicy) -> Destination:
     """Return the URL's parts; raise DestinationRefused.
 

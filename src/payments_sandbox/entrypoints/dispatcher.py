@@ -17,6 +17,7 @@ from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
 from payments_sandbox.api.edge import where
 from payments_sandbox.domain.delivery import Delivery
 from payments_sandbox.domain.errors import SandboxError
+from payments_sandbox.entrypoints.pace import Pace
 from payments_sandbox.services.dispatch import Dispatch, deliveries_of
 from payments_sandbox.services.ports import Clock
 from payments_sandbox.services.webhook_ports import Endpoints
@@ -25,7 +26,8 @@ RELAY_MAX = 256
 LANE_MAX = 16
 SLOW_LANE_MAX = 2
 READY_MAX = 64
-IN_FLIGHT_MAX = 512
+RELAY_STRAINED_MAX = 16
+RELAY_STRAINED_PAUSE_S = 0.05
 RELAYED_KEPT_EVERY = 1_000
 LOOK_AGAIN_S = 1.0
 DRAIN_S = 5.0
@@ -60,6 +62,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
         self._appended = True
+        self._pace = Pace()
         self._relayed = self._kept = 0
 
     async def hand_over(self, deliveries: Sequence[Delivery]) -> None:
@@ -70,6 +73,7 @@ class Dispatcher:
 
     def heard(self) -> None:
         """Note that the log has grown."""
+        self._pace.heard()
         self._appended = True
         self._awake.set()
 
@@ -81,9 +85,10 @@ class Dispatcher:
         try:
             while True:
                 wait_s = await self._turn(dispatch)
-                if self._appended:
-                    await asyncio.sleep(0)  # a long log must not keep requests waiting
-                else:
+                await self._pace.turn(len(self._tasks))  # a long log must not keep requests waiting
+                if self._appended and self._pace.is_strained:
+                    await asyncio.sleep(RELAY_STRAINED_PAUSE_S)
+                if not self._appended:
                     with suppress(TimeoutError):
                         # Not wait_for, which may swallow a cancellation (gh-86296).
                         async with asyncio.timeout(wait_s):
@@ -109,7 +114,8 @@ class Dispatcher:
     async def _relay(self) -> None:
         """Make deliveries of what the log has got since."""
         self._appended = False
-        logged = self._deliveries.logged_after(self._relayed, RELAY_MAX)
+        limit = RELAY_STRAINED_MAX if self._pace.is_strained else RELAY_MAX
+        logged = self._deliveries.logged_after(self._relayed, limit)
         if not logged:
             return
         made: list[Delivery] = []
@@ -128,7 +134,7 @@ class Dispatcher:
             await self._deliveries.relay(made, up_to)
             self._kept = up_to
         self._relayed = up_to
-        self._appended = self._appended or len(logged) == RELAY_MAX
+        self._appended = self._appended or len(logged) == limit
         await self.hand_over(made)
 
     def _start_what_is_due(self, dispatch: Dispatch) -> float:
@@ -141,13 +147,19 @@ class Dispatcher:
                 lane.ready.extend(due.deliveries)
                 lane.held.update(one.delivery_id for one in due.deliveries)
                 lane.look_at_ms = _NEVER_MS if due.next_due_ms is None else due.next_due_ms
-            while lane.ready and lane.in_flight < lane.limit and len(self._tasks) < IN_FLIGHT_MAX:
+            while lane.ready and self._has_room(lane):
                 self._start(dispatch, lane, lane.ready.popleft())
             if not lane.ready:
                 next_ms = min(next_ms, lane.look_at_ms)
             if not lane.held and lane.look_at_ms == _NEVER_MS:
                 del self._lanes[endpoint_id]
         return min(max(next_ms - ms_of(now), 0) / 1000, LOOK_AGAIN_S)
+
+    def _has_room(self, lane: Lane) -> bool:
+        """Each lane may have one attempt: what hangs elsewhere must not take all the room."""
+        return not lane.in_flight or (
+            lane.in_flight < lane.limit and len(self._tasks) < self._pace.room
+        )
 
     def _start(self, dispatch: Dispatch, lane: Lane, delivery: Delivery) -> None:
         lane.in_flight += 1

@@ -18,6 +18,7 @@ from payments_sandbox.services.ports import Clock, Ledger, LostRace, Merchants, 
 from payments_sandbox.services.webhook_ports import Deliveries, Endpoints, Sender
 
 WRITE_TRIES_MAX = 16
+BODIES_MAX = 256
 STALE = timedelta(minutes=10)
 DROPPED = "dropped"
 Render = Callable[[Transaction], bytes]
@@ -92,6 +93,8 @@ class Dispatch:
         self._clock = clock
         self._render = render
         self._render_ping = render_ping
+        # An event's body is always the same, and goes to several endpoints, or several times.
+        self._bodies: dict[tuple[str, str], bytes] = {}
 
     async def attempt(self, delivery: Delivery) -> Delivery:
         """Attempt a delivery that is in one's hands, and return it as it is written then.
@@ -147,7 +150,14 @@ class Dispatch:
     async def _body_of(self, delivery: Delivery) -> bytes:
         if delivery.type == PING:
             return self._render_ping(delivery)
-        return self._render(await self._ledger.event(delivery.merchant_id, delivery.message_id))
+        which = (delivery.merchant_id, delivery.message_id)
+        body = self._bodies.get(which)
+        if body is None:
+            body = self._render(await self._ledger.event(*which))
+            if len(self._bodies) >= BODIES_MAX:
+                self._bodies.clear()
+            self._bodies[which] = body
+        return body
 
     async def _abandon(self, delivery: Delivery, reason: DeadReason) -> Delivery:
         return await self._write(delivery, lambda one: one.abandoned(reason))
