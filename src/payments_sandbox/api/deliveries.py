@@ -32,14 +32,22 @@ from payments_sandbox.services.deliveries import DeliveryDesk, Span
 from payments_sandbox.services.webhook_ports import DeliveryFilter
 
 _PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#dlv_[0-9a-z_]{20,60}")
+# datetime reads more: weeks, commas, any separator, and nothing after a NUL.
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _CURSOR_FORMAT = "delivery-cursor"
 _ID = "^[!-~]{1,64}$"
 _PLACES = "an RFC 3339 time with its zone, for example 2026-03-01T12:00:00Z"
 
 
 def _time(text: str) -> str:
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("no zone")
+    if _RFC_3339.fullmatch(text) is None:
+        raise ValueError("not as RFC 3339 has it")
+    try:
+        datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError:  # its zone puts it before the first year or after the last
+        raise ValueError("no time in UTC") from None
     return text
 
 

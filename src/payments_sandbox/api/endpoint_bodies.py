@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Annotated
+from urllib.parse import unquote_plus
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -35,6 +36,11 @@ def _unique(names: list[str]) -> list[str]:
     return names
 
 
+def _no_card_number(url: str) -> str:
+    no_card_number(unquote_plus(url))
+    return no_card_number(url)
+
+
 EventFilter = Annotated[
     list[
         Annotated[str, Field(json_schema_extra={"enum": [*_FILTER]}), AfterValidator(_known_type)]
@@ -45,7 +51,7 @@ EventFilter = Annotated[
 Url = Annotated[
     str,
     Field(max_length=URL_CHARACTERS_MAX, json_schema_extra={"format": "webhook-url"}),
-    AfterValidator(no_card_number),
+    AfterValidator(_no_card_number),
 ]
 Description = Annotated[
     str, Field(pattern=_NO_CONTROL, max_length=255), AfterValidator(no_card_number)
