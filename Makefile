@@ -29,8 +29,8 @@ test: $(VENV)/.dev $(EMULATOR)/.done $(NPM)/.done ## Run the tests [TESTS="tests
 ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS)
 else
-	$(BIN)/python -m pytest tests/unit --cov --cov-report=term
-	$(BIN)/python -m pytest --ignore tests/unit -n $(WORKERS) --maxprocesses 4
+	$(BIN)/python -m pytest tests/unit --cov --cov-report=term -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --ignore tests/unit -n $(WORKERS) --dist worksteal
 endif
 
 check: $(VENV)/.dev ## Check format, lint, types and layers

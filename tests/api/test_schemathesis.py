@@ -11,7 +11,7 @@ import pytest
 from tests.running import API_KEY, Running, running
 
 HERE = Path(__file__).parent
-EXAMPLES_MAX = 40
+EXAMPLES_MAX = 12
 
 
 @pytest.fixture

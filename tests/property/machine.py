@@ -24,9 +24,9 @@ from tests.property.homes import Opens
 from tests.property.model import Expected
 from tests.property.sandbox import CheckedSandbox, Sent
 
-IN_A_FILE = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)
+IN_A_FILE = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
 # The emulator is a network away; `python -m tests.property.long` does more.
-AT_THE_EMULATOR = settings(IN_A_FILE, max_examples=10, stateful_step_count=28)
+AT_THE_EMULATOR = settings(IN_A_FILE, max_examples=4, stateful_step_count=28)
 CARD = PresentedCard("4242424242424242", 12, 2050, None)
 processes = st.integers(0, 1)
 edges = st.sampled_from([-strategies.MILLISECOND, timedelta(0), strategies.MILLISECOND])

@@ -15,7 +15,7 @@ from tests.running import running
 
 pytestmark = pytest.mark.reliability
 
-ROUNDS = 20
+ROUNDS = 10
 SEED = 20_260_101
 _LOST_KEY = "DELETE FROM idempotency WHERE payment_id = ? AND seq = ?"
 

