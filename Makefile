@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 RATE_LIMIT ?= 100
 ROUNDS ?= 200
 EVENTS ?= 10000
-WORKERS ?= auto
+WORKERS ?= 3
 VENV := .venv
 EMULATOR := .venv-emulator
 NPM := .venv-npm
@@ -25,7 +25,7 @@ serve: $(VENV)/.serve $(if $(LEDGER),$(VENV)/.aws) ## Start the sandbox [PORT= D
 	@exec $(BIN)/payments-sandbox serve --host $(HOST) --port $(PORT) --rate-limit $(RATE_LIMIT) \
 		$(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
-test: $(VENV)/.dev $(EMULATOR)/.done $(NPM)/.done ## Run the tests [TESTS="tests/unit ..."] [WORKERS=auto]
+test: $(VENV)/.dev $(EMULATOR)/.done $(NPM)/.done ## Run the tests [TESTS="tests/unit ..."] [WORKERS=3]
 ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS)
 else

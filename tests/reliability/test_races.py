@@ -120,7 +120,7 @@ async def test_a_client_that_leaves(sandbox: Running, part: float) -> None:
     assert findings == []
     assert len(journal.acknowledged) == len(requests)
     assert check(sandbox, journal) == []
-    assert _settled_files(sandbox, before) == before
+    assert _settled_files(sandbox, before) <= before
 
 
 async def _send_and_leave(port: int, request: bytes, part: float) -> None:
@@ -144,8 +144,8 @@ def _open_files(sandbox: Running) -> int:
 
 
 def _settled_files(sandbox: Running, expected: int) -> int:
-    """Return how many files are open, once they are as many as expected or time is up."""
+    """Return how many files are open, once they are no more than expected or time is up."""
     deadline = time.monotonic() + 5
-    while (found := _open_files(sandbox)) != expected and time.monotonic() < deadline:
+    while (found := _open_files(sandbox)) > expected and time.monotonic() < deadline:
         time.sleep(0.02)
     return found
