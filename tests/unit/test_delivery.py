@@ -60,11 +60,16 @@ def waits_s(delivery: Delivery, schedule: RetrySchedule) -> list[float]:
     return waits
 
 
+def began(duration_ms: int) -> datetime:
+    """Return when an attempt began that ended later."""
+    return LATER - timedelta(milliseconds=duration_ms)
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 226, 299])
 def test_a_2xx_is_delivered(status: int) -> None:
     """Any 2xx ends it well, and nothing is due any more."""
     outcome = Outcome(12, status, response="thanks")
-    attempt = Attempt(1, LATER, 12, status, response="thanks")
+    attempt = Attempt(1, began(12), 12, status, response="thanks")
     expected = replace(
         DELIVERY,
         version=2,
@@ -81,7 +86,9 @@ def test_a_2xx_is_delivered(status: int) -> None:
 @pytest.mark.parametrize("outcome", FAILURES, ids=str)
 def test_anything_else_is_tried_again(outcome: Outcome) -> None:
     """A redirect, a refusal, a fault or no answer at all: it is due again."""
-    attempt = Attempt(1, LATER, outcome.duration_ms, outcome.status, outcome.error)
+    attempt = Attempt(
+        1, began(outcome.duration_ms), outcome.duration_ms, outcome.status, outcome.error
+    )
 
     delivery = DELIVERY.after(outcome, LATER, STANDARD)
 
@@ -125,7 +132,9 @@ def test_what_mischief_did_is_in_the_attempt() -> None:
 
     delivery = DELIVERY.after(ERROR, NOW, STANDARD, chaos)
 
-    assert (Attempt(1, NOW, 34, 500, None, "oops", chaos),) == delivery.attempts
+    began_at = NOW - timedelta(milliseconds=34)
+    assert (Attempt(1, began_at, 34, 500, None, "oops", chaos),) == delivery.attempts
+    assert chaos == delivery.chaos
 
 
 def test_the_schedules() -> None:

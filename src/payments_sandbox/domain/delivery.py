@@ -85,6 +85,7 @@ class Attempt:
 
     number: int
     at: datetime
+    """When it began."""
     duration_ms: int
     status: int | None = None
     error: str | None = None
@@ -115,7 +116,7 @@ class Delivery:
     """The last 30."""
     dead_reason: DeadReason | None = None
     chaos: tuple[Mischief, ...] = ()
-    """What was done to its first due_at."""
+    """What was done to it: to its first due_at, and when it was first sent."""
     expires_at: datetime | None = None
     """When its payment's retention ends, in real time; None keeps it for good."""
 
@@ -127,7 +128,8 @@ class Delivery:
         chaos: tuple[Mischief, ...] = (),
     ) -> "Delivery":
         """Return the delivery after an attempt: delivered, due again, or dead."""
-        tried = self._with(_attempt(self.attempts_made + 1, outcome, at, chaos))
+        began_at = at - timedelta(milliseconds=outcome.duration_ms)
+        tried = self._with(_attempt(self.attempts_made + 1, outcome, began_at, chaos))
         if outcome.succeeded:
             return replace(tried, state=State.DELIVERED, due_at=None)
         if outcome.status == HTTPStatus.GONE:
@@ -155,7 +157,12 @@ class Delivery:
 
     def _with(self, attempt: Attempt) -> "Delivery":
         kept = (*self.attempts, attempt)[-ATTEMPTS_KEPT:]
-        return self._moved(tries=self.tries + 1, attempts_made=attempt.number, attempts=kept)
+        return self._moved(
+            tries=self.tries + 1,
+            attempts_made=attempt.number,
+            attempts=kept,
+            chaos=(*self.chaos, *attempt.chaos),
+        )
 
     def _moved(self, **changes: object) -> "Delivery":
         return replace(self, **{"version": self.version + 1} | changes)  # pyright: ignore[reportArgumentType]
