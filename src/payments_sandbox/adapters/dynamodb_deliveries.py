@@ -16,7 +16,6 @@ from payments_sandbox.adapters.dynamodb_items import (
     delivery_of,
     following,
     is_kept,
-    iso_of,
     listed_in,
 )
 from payments_sandbox.adapters.dynamodb_listing import Line, items_at, page
@@ -24,6 +23,7 @@ from payments_sandbox.adapters.dynamodb_table import BATCH_MAX, BY_DUE, Item, Ta
 from payments_sandbox.domain.delivery import Delivery
 from payments_sandbox.domain.errors import NotFound
 from payments_sandbox.domain.identifiers import delivery_place_of
+from payments_sandbox.domain.times import iso_of
 from payments_sandbox.services.ports import Clock, LostRace
 from payments_sandbox.services.webhook_ports import DeliveryFilter, DeliveryPage, listed_at
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from payments_sandbox.adapters.dynamodb_items import (
     is_kept,
-    iso_of,
     listed_in,
     record_of,
     transaction_of,
@@ -18,6 +17,7 @@ from payments_sandbox.adapters.dynamodb_listing import Line, page
 from payments_sandbox.adapters.dynamodb_table import Item, Table
 from payments_sandbox.domain.errors import NotFound
 from payments_sandbox.domain.identifiers import event_place_of
+from payments_sandbox.domain.times import iso_of
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import EventPage
 

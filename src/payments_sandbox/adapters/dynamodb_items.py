@@ -19,6 +19,7 @@ from payments_sandbox.adapters.codec_webhooks import decode_delivery, encode_del
 from payments_sandbox.adapters.dynamodb_table import Item, key_of
 from payments_sandbox.domain.delivery import Delivery
 from payments_sandbox.domain.payment import Payment
+from payments_sandbox.domain.times import iso_of
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import IdempotencyKey
 from payments_sandbox.services.webhook_ports import listed_at
@@ -132,11 +133,6 @@ def delivery_of(item: Item) -> Delivery:
 def is_kept(item: Item, now: datetime) -> bool:
     """Tell whether an item's retention lasts; the table may hold it two days longer."""
     return "expires_at" not in item or int(item["expires_at"]["N"]) * 1000 > ms_of(now)
-
-
-def iso_of(at: datetime) -> str:
-    """Return a UTC time so that texts are in the order of their times."""
-    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _expiring(at: datetime | None) -> dict[str, Any]:

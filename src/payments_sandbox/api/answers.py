@@ -11,6 +11,7 @@ from payments_sandbox.domain.card import Card
 from payments_sandbox.domain.event import event_type_of
 from payments_sandbox.domain.identifiers import event_id_of
 from payments_sandbox.domain.payment import Captured, Payment
+from payments_sandbox.domain.times import iso_of
 from payments_sandbox.domain.transaction import (
     AuthorizationDetails,
     Transaction,
@@ -167,7 +168,5 @@ def _capture(captured: Captured) -> Json:
 
 
 def time_text(at: datetime | None) -> str | None:
-    """Return RFC 3339 with milliseconds; times are in UTC throughout."""
-    if at is None:
-        return None
-    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    """Return RFC 3339 with milliseconds, or None where there is no time."""
+    return None if at is None else iso_of(at)

@@ -55,7 +55,7 @@ CurrencyCode = Annotated[
     Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": [*CODES]}),
     AfterValidator(_currency),
 ]
-Reference = Annotated[
+ShortText = Annotated[
     str, Field(pattern=_NO_CONTROL, max_length=255), AfterValidator(no_card_number)
 ]
 MetadataKey = Annotated[
@@ -143,7 +143,7 @@ class AuthorizeBody(Strict):
     card: CardBody = Field(description="an object with number, exp_month, exp_year and cvc.")
     amount: Amount = Field(description=_AMOUNT)
     currency: CurrencyCode = Field(description="an active ISO 4217 code in upper case.")
-    reference: Reference | None = Field(
+    reference: ShortText | None = Field(
         None,
         description="your own reference: up to 255 characters, no control characters and no"
         " card number.",

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from payments_sandbox.api.bodies import Strict, no_card_number
+from payments_sandbox.api.bodies import ShortText, Strict, no_card_number
 from payments_sandbox.api.problems import Problem
 from payments_sandbox.domain.chaos import Chaos
 from payments_sandbox.domain.destination import URL_CHARACTERS_MAX, DestinationPolicy, fault_in
@@ -16,7 +16,6 @@ from payments_sandbox.domain.event import EVERYTHING, EventType
 from payments_sandbox.services.endpoints import NewEndpoint
 
 _FILTER = [EVERYTHING, *EventType]
-_NO_CONTROL = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _EXAMPLE: JsonDict = {
     "url": "http://localhost:3000/hooks",
     "events": ["*"],
@@ -52,9 +51,6 @@ Url = Annotated[
     str,
     Field(max_length=URL_CHARACTERS_MAX, json_schema_extra={"format": "webhook-url"}),
     AfterValidator(_no_card_number),
-]
-Description = Annotated[
-    str, Field(pattern=_NO_CONTROL, max_length=255), AfterValidator(no_card_number)
 ]
 Percent = Annotated[int, Field(ge=0, le=100)]
 _URL = (
@@ -98,7 +94,7 @@ class EndpointBody(Strict):
 
     url: Url = Field(description=_URL)
     events: EventFilter = Field(default_factory=lambda: [EVERYTHING], description=_EVENTS)
-    description: Description = Field("", description=_DESCRIPTION)
+    description: ShortText = Field("", description=_DESCRIPTION)
     enabled: bool = Field(default=True, description=_ENABLED)
     chaos: ChaosBody | None = Field(None, description=_CHAOS)
 
@@ -119,7 +115,7 @@ class EndpointChanges(Strict):
 
     url: Url = Field(default_factory=str, description=_URL)
     events: EventFilter = Field(default_factory=lambda: [EVERYTHING], description=_EVENTS)
-    description: Description = Field("", description=_DESCRIPTION)
+    description: ShortText = Field("", description=_DESCRIPTION)
     enabled: bool = Field(default=True, description=_ENABLED)
     chaos: ChaosBody | None = Field(None, description=_CHAOS)
 

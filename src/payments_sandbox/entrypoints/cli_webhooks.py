@@ -16,6 +16,7 @@ from payments_sandbox.domain.event import EVERYTHING, EventType
 from payments_sandbox.domain.identifiers import event_id_of
 from payments_sandbox.domain.signature import secret_of, secret_text
 from payments_sandbox.entrypoints.terminal import err, out, refuse
+from payments_sandbox.services.merchants import LOCAL_KEY
 
 if TYPE_CHECKING:
     from payments_sandbox.adapters.api_client import Event, Json, SandboxClient
@@ -35,7 +36,6 @@ ApiKey = Annotated[
     str, typer.Option("--api-key", envvar="PAYMENTS_SANDBOX_API_KEY", help="Your API key there.")
 ]
 URL = "http://127.0.0.1:8000"
-API_KEY = "sk_test_local"
 _SECRET_BYTES = 32
 _NAMES = ", ".join(EventType)
 _STYLES = {State.DELIVERED: "green", State.PENDING: "yellow", State.DEAD: "red"}
@@ -81,7 +81,7 @@ def listen(  # noqa: PLR0913 - one argument for each option
         ),
     ] = None,
     url: Url = URL,
-    api_key: ApiKey = API_KEY,
+    api_key: ApiKey = LOCAL_KEY,
     secret: Annotated[
         str | None,
         typer.Option(
@@ -138,7 +138,7 @@ def trigger(
     ] = None,
     *,
     url: Url = URL,
-    api_key: ApiKey = API_KEY,
+    api_key: ApiKey = LOCAL_KEY,
     amount: Annotated[int, typer.Option(min=1, help="In minor units.")] = 1_000,
     currency: Annotated[str, typer.Option(help="An ISO 4217 code.")] = "USD",
 ) -> None:
@@ -176,7 +176,7 @@ def tail(
         bool, typer.Option("--json", help="Print each event as a line of JSON.")
     ] = False,
     url: Url = URL,
-    api_key: ApiKey = API_KEY,
+    api_key: ApiKey = LOCAL_KEY,
 ) -> None:
     """Show the last events, oldest first: time, type, transaction, amount in minor units, id."""
     from payments_sandbox.adapters.api_client import ApiRefused  # noqa: PLC0415 - slow to import

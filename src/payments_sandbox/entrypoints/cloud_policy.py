@@ -5,10 +5,10 @@ emulator on this machine.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from payments_sandbox.domain.destination import DestinationPolicy
+from payments_sandbox.entrypoints.wiring import is_loopback
 
 
 class ReceiverRefused(Exception):
@@ -23,15 +23,7 @@ def policy_from(environment: Mapping[str, str]) -> DestinationPolicy:
     receiver = environment.get("WEBHOOK_RECEIVER")
     if receiver is None:
         return DestinationPolicy()
-    if not _is_here(environment.get("AWS_ENDPOINT_URL", "")):
+    if not is_loopback(urlsplit(environment.get("AWS_ENDPOINT_URL", "")).hostname or ""):
         raise ReceiverRefused("WEBHOOK_RECEIVER is set, but AWS_ENDPOINT_URL is no emulator here")
     host, _, port = receiver.rpartition(":")
     return DestinationPolicy(exception=(host, int(port)))
-
-
-def _is_here(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import ipaddress
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -16,7 +15,7 @@ from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import EdgeSettings
 from payments_sandbox.api.rate_limit import RateLimit
 from payments_sandbox.entrypoints.http_protocol import BoundedHttp
-from payments_sandbox.entrypoints.wiring import Home, Sandbox
+from payments_sandbox.entrypoints.wiring import Home, Sandbox, is_loopback
 
 DRAIN_S = 10
 KEEP_ALIVE_S = 30
@@ -53,16 +52,6 @@ def run(options: ServeOptions, announce: Callable[[Serving], None]) -> None:
     """Serve until SIGTERM or SIGINT; raise ServeRefused or LedgerRefused."""
     with options.home.held(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(options, announce))
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _serve(options: ServeOptions, announce: Callable[[Serving], None]) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import NamedTuple, NoReturn, Protocol
 
 from payments_sandbox.api.answers import event_bytes
@@ -112,6 +113,16 @@ def dispatch_over(store: Store, sender: Sender, secrets: Secrets, clock: Clock) 
         render=event_bytes,
         render_ping=ping_bytes,
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def end_process(why: str) -> NoReturn:

@@ -9,6 +9,7 @@ from payments_sandbox.domain.delivery import PING, Delivery, State
 from payments_sandbox.domain.endpoint import Endpoint, found
 from payments_sandbox.domain.errors import Conflict, EndpointDisabled, NotFound
 from payments_sandbox.domain.identifiers import delivery_id_of, ping_id_of
+from payments_sandbox.domain.times import iso_of
 from payments_sandbox.services.ports import Clock, Ids, LostRace
 from payments_sandbox.services.webhook_ports import (
     Courier,
@@ -16,7 +17,6 @@ from payments_sandbox.services.webhook_ports import (
     DeliveryFilter,
     DeliveryPage,
     Endpoints,
-    place_of,
 )
 
 REDELIVER_MAX = 1_000
@@ -103,7 +103,7 @@ class DeliveryDesk:
         await self._enabled(merchant_id, endpoint_id)
         wanted = DeliveryFilter(endpoint_id, state=None if span else State.DEAD)
         if span and before is None:
-            before = place_of(span.until)
+            before = iso_of(span.until)  # above all that was made before that moment
         count = 0
         for _ in range(REDELIVER_MAX // PAGE):
             page = await self._deliveries.deliveries(merchant_id, wanted, before=before, limit=PAGE)

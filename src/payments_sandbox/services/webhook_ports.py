@@ -5,11 +5,12 @@ Every method of a store may raise LedgerUnavailable; other errors are named wher
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from payments_sandbox.domain.delivery import Delivery, Outcome, State
 from payments_sandbox.domain.endpoint import Endpoint
+from payments_sandbox.domain.times import iso_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,7 @@ class Deliveries(Protocol):
 
 def listed_at(delivery: Delivery) -> str:
     """Return a delivery's place in the list: by when it was made, then by id."""
-    return f"{place_of(delivery.created_at)}#{delivery.delivery_id}"
-
-
-def place_of(at: datetime) -> str:
-    """Return the place in the list below which all was made before this moment."""
-    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return f"{iso_of(delivery.created_at)}#{delivery.delivery_id}"
 
 
 class Sender(Protocol):
