@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import authorize, disk, flow, growth, memory, replay, startup, webhooks
+from bench import authorize, disk, flow, growth, memory, replay, settlement, startup, webhooks
 from bench.report import Report, print_report, write_json
 from bench.rounds import Plan
 from bench.servers import SkippedError
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Report]] = {
     "memory": memory.run,
     "disk": disk.run,
     "webhooks": webhooks.run,
+    "settlement": settlement.run,
 }
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"

@@ -15,7 +15,14 @@ from bench.aws_counts import (
     ENTRIES_MOVED,
     KEY_BYTES,
     LOG_BYTES,
+    PLAN,
+    SETTLE_CPU_MS,
+    SETTLE_MANY,
+    SETTLED_AT_ONCE,
+    SETTLED_BYTES,
+    SETTLEMENT_COUNTS,
     STORED_BYTES,
+    SWEEP,
     WEBHOOK_COUNTS,
 )
 
@@ -49,6 +56,7 @@ PRICES = {
     "storage": Price("DynamoDB, storage", 0.25, "GB-month", KNOWN),
     "sns": Price("SNS, publishing", 0.50, "million", KNOWN),
     "sqs": Price("SQS, requests", 0.40, "million", KNOWN),
+    "transition": Price("Step Functions, standard", 25.0, "million state transitions", KNOWN),
     "logs": Price("CloudWatch Logs, ingestion", 0.50, "GB", LISTS),
     "metric": Price("CloudWatch, custom metric", 0.30, "month", LISTS),
     "alarm": Price("CloudWatch, alarm", 0.10, "month", LISTS),
@@ -68,7 +76,10 @@ QUEUE_REQUESTS = 3
 """Of a message: sent, received, deleted."""
 IDLE_POLLS = 650_000
 """A month: Lambda's five pollers of an empty queue, 20 s each."""
-SWEEPS, SWEEP_MS = 43_200, 100
+SWEEPS, SWEEP_MS = 43_200, 120
+"""A month's; of two merchants who have nothing due."""
+SETTLEMENTS, PLAN_MS, IDLE_TRANSITIONS = 720, 60, 6
+"""A month's executions; each plans and counts, in six states."""
 PLATFORM_LOG_BYTES = 350
 """Lambda's own lines of an invocation: START, END and REPORT."""
 COLD_SHARE = 0.01
@@ -143,6 +154,20 @@ def webhook_usd() -> dict[str, float]:
     }
 
 
+def settled_usd() -> dict[str, float]:
+    """Return the parts of what it costs to settle a million payments, many in a batch."""
+    many = SETTLEMENT_COUNTS[SETTLE_MANY]
+    waits_ms = sum(WAIT_MS[call] for call in many.calls) / SETTLED_AT_ONCE
+    run_s = (SETTLE_CPU_MS / CPU_SHARE + waits_ms) / 1000
+    gb_months = SETTLED_BYTES * RETENTION_DAYS / 30 * MILLION / GB
+    return {
+        "Lambda, duration": usd("lambda", run_s * MEMORY_GB * MILLION),
+        "DynamoDB, writes": usd("write", many.write / SETTLED_AT_ONCE),
+        "DynamoDB, reads": usd("read", many.read / SETTLED_AT_ONCE),
+        f"DynamoDB, storage for {RETENTION_DAYS} days": usd("storage", gb_months),
+    }
+
+
 def fixed_usd(*, idle: bool) -> dict[str, float]:
     """Return the parts of what a month costs beside its requests."""
     metrics = 0 if idle else METRICS  # a metric is paid for in the hours in which it is reported
@@ -152,7 +177,12 @@ def fixed_usd(*, idle: bool) -> dict[str, float]:
         f"CloudWatch, {METRICS} metrics of our own": usd("metric", metrics),
         "SQS, polling a queue": usd("sqs", IDLE_POLLS / MILLION),
         "the sweep, each minute": usd("invocation", SWEEPS / MILLION)
-        + usd("lambda", SWEEPS * SWEEP_MS / 1000 * MEMORY_GB),
+        + usd("lambda", SWEEPS * SWEEP_MS / 1000 * MEMORY_GB)
+        + usd("read", SWEEPS * SETTLEMENT_COUNTS[SWEEP].read / MILLION),
+        "settlement, each hour": usd("transition", SETTLEMENTS * IDLE_TRANSITIONS / MILLION)
+        + usd("invocation", 2 * SETTLEMENTS / MILLION)
+        + usd("lambda", 2 * SETTLEMENTS * PLAN_MS / 1000 * MEMORY_GB)
+        + usd("read", SETTLEMENTS * SETTLEMENT_COUNTS[PLAN].read / MILLION),
         "SSM, two parameters": usd("parameter", 2),
         "KMS, a read of the root each 5 minutes": 0.0 if idle else usd("kms", MONTH_S / 300 / 1e4),
     }
@@ -184,6 +214,7 @@ def limits() -> list[Limit]:
     authorize, capture = COUNTS["authorize"], COUNTS["capture"]
     busy_s = sum(duration_ms(name) for name in PAYMENT) / 1000
     of_payment = capture.table - 2  # all but the spent key, which has a partition of its own
+    of_batch = 2 + 2 / 33  # a line, and a share of the check that the batch is open
     return sorted(
         [
             Limit("one API key, 100 requests a minute", 2, KEY_REQUESTS_S, "a larger usage plan"),
@@ -193,15 +224,17 @@ def limits() -> list[Limit]:
                   "grows by itself with traffic; or warm it beforehand"),
             Limit("captures of one payment: `auth_..`", of_payment, PARTITION_WRITES,
                   "nothing: 100 captures a payment"),
-            Limit("`by_merchant`, merchant#events", 2, PARTITION_WRITES,
+            Limit("settled into one batch: `stl_..`", of_batch, PARTITION_WRITES,
+                  "nothing needed: it takes minutes of the night"),
+            Limit("`by_merchant`, merchant#events", 3, PARTITION_WRITES,
                   "a shard at the end of the list's name"),
-            Limit("`by_due`, merchant", authorize.by_due + capture.by_due, PARTITION_WRITES,
+            Limit("`by_due`, merchant", authorize.by_due + capture.by_due + 1, PARTITION_WRITES,
                   "a shard at the end of the merchant's id"),
             Limit("`by_merchant`, merchant#payments", 1, PARTITION_WRITES,
                   "a shard at the end of the list's name"),
             Limit("`by_card`, one card of a merchant", 1, PARTITION_WRITES,
                   "more test cards; a shard"),
-            Limit("the merchant's settings", authorize.read, PARTITION_READS,
+            Limit("the merchant's settings and clock", 2, PARTITION_READS,
                   "remember them for seconds in the function"),
         ],
         key=lambda one: one.per_s,
@@ -224,12 +257,17 @@ def check() -> None:
     if wrong:
         raise AssertionError(f"not as by hand: {', '.join(wrong)}")
     idle_usd = sum(fixed_usd(idle=True).values())
-    by_hand_usd = 1.95 + ALARMS * 0.10 + 0.26 + 0.04
+    by_hand_usd = 1.95 + ALARMS * 0.10 + 0.26 + 0.10 + 0.11
     if not math.isclose(idle_usd, by_hand_usd, abs_tol=0.01) or idle_usd >= BUDGET_USD:
         raise AssertionError(f"an idle month is not {by_hand_usd} USD but {idle_usd}")
     webhook = webhook_usd()
     if not math.isclose(webhook["DynamoDB, writes"], (3 + 5) * 0.625):
         raise AssertionError("a webhook's writes are not as by hand: 3 relayed, 5 delivered")
+    settled = settled_usd()["DynamoDB, writes"]
+    if not math.isclose(settled, (6 + 2 + 9 / 64) * 0.625):
+        raise AssertionError(
+            "a settlement's writes are not as by hand: 8, and 9 for 64 and a batch"
+        )
     paid = payments_for(BUDGET_USD, PAYMENT) / MILLION * sum(found.values())
     if not math.isclose(paid + sum(fixed_usd(idle=False).values()), BUDGET_USD, rel_tol=1e-4):
         raise AssertionError("the payments a budget buys do not cost the budget")
@@ -237,7 +275,8 @@ def check() -> None:
 
 def tables() -> str:
     """Return the tables of the page."""
-    return f"{_flows()}\n{_webhooks()}\n{_months()}\n{_operations()}\n{_limits()}\n{_prices()}"
+    parts = (_flows, _webhooks, _settled, _months, _operations, _limits, _prices)
+    return "\n".join(part() for part in parts)
 
 
 def page_is_current() -> bool:
@@ -263,6 +302,15 @@ def _webhooks() -> str:
     rows.append(("**in all**", f"**{sum(parts.values()):.2f}**"))
     return "### A million webhooks, in USD\n\n" + _table(
         ("", "an event to one endpoint, delivered at once"), rows
+    )
+
+
+def _settled() -> str:
+    parts = settled_usd()
+    rows = [(name, f"{value:.2f}") for name, value in parts.items()]
+    rows.append(("**in all**", f"**{sum(parts.values()):.2f}**"))
+    return "### A million settled payments, in USD\n\n" + _table(
+        ("", "beside their requests, many in a batch"), rows
     )
 
 

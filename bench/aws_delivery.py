@@ -43,7 +43,7 @@ def deliver_one(  # noqa: PLR0913, PLR0917 - as the functions have them
     courier = _Kept()
     parts = parts_of(table, courier, secrets, clock)
     with receiving() as receiver:
-        book = EndpointBook(parts.endpoints, secrets, clock, ids)
+        book = EndpointBook(parts.endpoints, secrets, parts.time, ids)
         url = f"http://127.0.0.1:{receiver.port}/hooks"
         new = NewEndpoint(url, ("*",), "", enabled=True, chaos=None)
         run(book.create(merchant_id, new))

@@ -118,7 +118,7 @@ class Meter:
     ) -> None:
         asked = context["asked"]
         if model.name == "TransactWriteItems":
-            self._written += [one["Put"]["Item"] for one in asked["TransactItems"]]
+            self._written += [one["Put"]["Item"] for one in asked["TransactItems"] if "Put" in one]
         self._calls.append(call_of(model.name, asked, parsed))
 
 

@@ -16,6 +16,7 @@ import httpx
 
 from bench.aws_delivery import deliver_one
 from bench.aws_meter import Bill, Meter, item_bytes, stored_bytes
+from bench.aws_settlement import Settler
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client
 from payments_sandbox.adapters.ssm_secrets import SsmSecrets, init_roots, ssm_client
@@ -58,15 +59,21 @@ Webhook = Callable[[str], tuple[Bill, Bill]]
 class Caller:
     """Sends requests to one function, one after the other.
 
-    `webhook` relays and delivers the event of an authorization, and returns what each took.
+    `webhook` relays and delivers the event of an authorization, and returns what each took;
+    `settler` settles payments of its own.
     """
 
     def __init__(
-        self, handle: Callable[..., dict[str, Any]], meter: Meter, webhook: Webhook
+        self,
+        handle: Callable[..., dict[str, Any]],
+        meter: Meter,
+        webhook: Webhook,
+        settler: Callable[[], Settler],
     ) -> None:
         self._handle = handle
         self._meter = meter
         self.webhook = webhook
+        self.settler = settler
         self._count = count(1)
 
     def send(
@@ -145,8 +152,11 @@ def caller_at(endpoint: str) -> Generator[Caller]:
             ids = SeededIds(1)
             return deliver_one(table, secrets, clock, ids, MERCHANT_ID, auth_id, meter)
 
+        def settler() -> Settler:
+            return Settler(table, secrets, clock, SeededIds(2), meter)
+
         try:
-            yield Caller(function.handle, meter, webhook)
+            yield Caller(function.handle, meter, webhook, settler)
         finally:
             loop.run_until_complete(table.close())
             asyncio.set_event_loop(None)

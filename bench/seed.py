@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import uvloop
@@ -15,9 +16,10 @@ from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.domain.card import PresentedCard
-from payments_sandbox.domain.operations import Authorize
+from payments_sandbox.domain.operations import Authorize, Capture
 from payments_sandbox.services.merchants import LOCAL_MERCHANT, Tenancy
 from payments_sandbox.services.payments import Payments, Request
+from payments_sandbox.services.ports import Clock
 
 # As many as one group commit takes: the fewer commits, the fewer pages are written twice.
 IN_FLIGHT = 256
@@ -38,16 +40,36 @@ class Seeded:
     card_ids: list[str]
 
 
+class PastClock(SystemClock):
+    """The machine's clock, two days late: what is captured by it is due for settlement."""
+
+    def now(self) -> datetime:
+        """Return the time two days ago."""
+        return super().now() - timedelta(days=2)
+
+
 def seed(path: Path, count: int, progress: Callable[[int], None]) -> Seeded:
     """Store `count` authorized payments; call `progress` now and then with how many were added."""
     secrets = open_ledger_file(path)
-    return uvloop.run(_seed(path, secrets, count, progress))
+    return uvloop.run(_seed(path, secrets, SystemClock(), count, progress))
 
 
-async def _seed(
-    path: Path, secrets: FileSecrets, count: int, progress: Callable[[int], None]
+def seed_captured(path: Path, count: int, progress: Callable[[int], None]) -> None:
+    """Store `count` payments that were captured two days ago."""
+    secrets = open_ledger_file(path)
+    uvloop.run(_seed(path, secrets, PastClock(), count, progress, is_captured=True))
+
+
+async def _seed(  # noqa: PLR0913 - what tells one ledger from another
+    path: Path,
+    secrets: FileSecrets,
+    clock: Clock,
+    count: int,
+    progress: Callable[[int], None],
+    *,
+    is_captured: bool = False,
 ) -> Seeded:
-    clock, ids, every = SystemClock(), RandomIds(), max(count // KEPT_IDS, 1)
+    ids, every = RandomIds(), max(count // KEPT_IDS, 1)
     ledger = SqliteLedger(path, clock, _give_up)
     merchants = SqliteMerchants(ledger)
     await Tenancy(merchants, clock, ids).ensure_local_key()
@@ -61,6 +83,9 @@ async def _seed(
             operation = OPERATIONS[number % len(OPERATIONS)]
             request = Request(LOCAL_MERCHANT, "authorize", f"seed-{number}", "")
             transaction = (await payments.authorize(operation, request)).transaction
+            if is_captured:
+                capture = Request(LOCAL_MERCHANT, "capture", f"seed-{number}", "")
+                await payments.execute(Capture(transaction.payment_id), capture)
             if transaction.authorization is not None:
                 card_ids.add(transaction.authorization.card.card_id)
             if number % every == 0:

@@ -25,7 +25,7 @@ from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.domain.endpoint import ENDPOINTS_MAX
 from payments_sandbox.domain.signature import signed_headers
 from payments_sandbox.services.endpoints import EndpointBook, NewEndpoint
-from payments_sandbox.services.merchants import LOCAL_MERCHANT, Tenancy
+from payments_sandbox.services.merchants import LOCAL_MERCHANT, MerchantTime, Tenancy
 
 ROUNDS = 5
 LANES = 4
@@ -94,8 +94,9 @@ async def _make_endpoints(data: Path, url: str, count: int) -> None:
     """Make the ledger with its endpoints; what is written into it then waits for a server."""
     secrets, clock, ids = open_ledger_file(data), SystemClock(), RandomIds()
     ledger = SqliteLedger(data, clock, _give_up)
-    await Tenancy(SqliteMerchants(ledger), clock, ids).ensure_local_key()
-    book = EndpointBook(SqliteEndpoints(ledger), secrets, clock, ids)
+    merchants = SqliteMerchants(ledger)
+    await Tenancy(merchants, clock, ids).ensure_local_key()
+    book = EndpointBook(SqliteEndpoints(ledger), secrets, MerchantTime(merchants, clock), ids)
     for _ in range(count):
         await book.create(LOCAL_MERCHANT, NewEndpoint(url, ("*",), "", enabled=True, chaos=None))
     await ledger.close()

@@ -1,7 +1,7 @@
 """The AWS home on this machine: emulator, table, secrets, functions, gateway and a key.
 
-Runs a payment through it with the curl lines it prints, shows its webhook, and cleans up. No
-account is needed: everything is on loopback, and gone at the end.
+Runs a payment through it with the curl lines it prints, shows its webhook, settles it, and cleans
+up. No account is needed: everything is on loopback, and gone at the end.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 from queue import Empty
@@ -26,6 +27,7 @@ from infra.bundle import archive, build
 from infra.deliveries import DELIVER_TIMEOUT_S, ROLE, MakeFunction, connect, make_topic
 from infra.emulator import REGION, emulated
 from infra.receiver import Receiver, receiving
+from infra.settlement import settle_hourly
 from payments_sandbox.adapters.aws_clients import new_client
 from payments_sandbox.adapters.dynamodb_table import create_table, dynamodb_client
 from payments_sandbox.adapters.gateway_keys import apigateway_client
@@ -34,16 +36,18 @@ from payments_sandbox.entrypoints.stage import names_of, stage_keys
 
 STAGE, MERCHANT = "local", "shop"
 ARRIVAL_S = 60
+SETTLED_S = 60
 RATE_PER_S, BURST = 100 / 60, 10
 CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2035, "cvc": "123"}
 _out = Console(highlight=False, soft_wrap=True)
 
 
 class Api(NamedTuple):
-    """An API that answers, and the key it lets in."""
+    """An API that answers, the key it lets in, and the state machine that settles."""
 
     url: str
     api_key: str
+    settlement: str
 
 
 def main() -> None:
@@ -61,10 +65,12 @@ def main() -> None:
         _out.print(f"\n[bold]The AWS home answers[/] at {api.url}\n")
         _out.print("  API Gateway (keys, rate) -> Lambda (the bundle) -> DynamoDB; secrets in SSM")
         _out.print("  webhooks: stream -> relay -> SNS -> SQS -> deliver; a sweep each minute")
+        _out.print("  settlement: a schedule each hour -> Step Functions -> settle")
         _out.print(f"  Emulator {endpoint}\n")
         secret = _listen(api, receiver.port)
         _pay(api)
         _show(receiver, secret)
+        _settle(api)
         if keep:
             _out.print(f"  export AWS_ENDPOINT_URL={endpoint}")
             _out.print(f"  payments-sandbox keys create --stage {STAGE} another\n")
@@ -109,13 +115,14 @@ def _deploy(endpoint: str, receiver_port: int) -> Api:
     )
     api_id = _rest_api(make_function("api", "aws_api"), names.usage_plan)
     connect(STAGE, names.table, way, make_function)
+    settlement = settle_hourly(STAGE, make_function)
 
     async def key() -> str:
         async with stage_keys(STAGE) as keys:
             _, api_key = await keys.create_key(MERCHANT)
             return api_key
 
-    return Api(f"{endpoint}/_aws/execute-api/{api_id}/{STAGE}", asyncio.run(key()))
+    return Api(f"{endpoint}/_aws/execute-api/{api_id}/{STAGE}", asyncio.run(key()), settlement)
 
 
 def _function_maker(environment: dict[str, str]) -> MakeFunction:
@@ -200,6 +207,27 @@ def _show(receiver: Receiver, secret: str) -> None:
     for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
         _out.print(f"  {name}: {arrived.headers[name]}", markup=False)
     _out.print(arrived.body.decode(), end="\n\n", markup=False)
+
+
+def _settle(api: Api) -> None:
+    """Have a day pass on the merchant's clock, run what runs each hour, and look at the batch."""
+    _curl(api, "sandbox/clock/advance", {"by": "P1D"})
+    states = new_client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=api.settlement)["executionArn"]
+    deadline = time.monotonic() + SETTLED_S
+    with _out.status("The state machine runs: plan, a task for each merchant, count ..."):
+        while (status := _status(states, execution)) == "RUNNING" and time.monotonic() < deadline:
+            time.sleep(0.1)
+    if status != "SUCCEEDED":
+        sys.exit(f"the state machine ended as {status}")
+    _out.print("[bold]The state machine ran, and nothing is due any more:[/]\n")
+    batches = _curl(api, "settlements")["data"]
+    if [(one["gross"], one["refunds"]) for one in batches] != [(700, 250)]:
+        sys.exit(f"the batch is not as it should be: {batches}")
+
+
+def _status(states: Any, execution: str) -> str:  # noqa: ANN401 - a client without types
+    return states.describe_execution(executionArn=execution)["status"]
 
 
 def _curl(api: Api, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ COMMITTED = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 def current_document() -> dict[str, Any]:
     """Return the document of the app; making it asks no service."""
     nobody = cast("Any", None)
-    use = UseCases(nobody, nobody, nobody, nobody, nobody)
+    use = UseCases(*[nobody] * len(UseCases._fields))
     app = create_app(use, EdgeSettings(), DestinationPolicy())
     return document_of([one for one in app.routes if isinstance(one, DirectRoute)])
 

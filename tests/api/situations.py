@@ -4,11 +4,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.domain.operations import Capture
 from payments_sandbox.domain.payment import TRANSACTIONS_MAX
 from payments_sandbox.services.merchants import LOCAL_MERCHANT
 from tests.api.calls import Call
 from tests.api.harness import Api
+from tests.api.settlement_situations import (
+    at_another_batch,
+    refunded_whole,
+    settled,
+    settlement_call_of,
+    voided,
+)
 from tests.api.webhook_situations import as_many_as_can_be, disabled, unknown, webhook_call_of
 from tests.running import AUTHORIZE
 
@@ -17,9 +25,9 @@ UNKNOWN_ID = "auth_" + "0" * 26
 
 async def call_of(operation: str, api: Api) -> Call:  # noqa: PLR0911 - one for each
     """Return a call of the operation that succeeds."""
-    webhook_call = await webhook_call_of(operation, api)
-    if webhook_call is not None:
-        return webhook_call
+    other = await webhook_call_of(operation, api) or await settlement_call_of(operation, api)
+    if other is not None:
+        return other
     match operation:
         case "authorize":
             return Call("POST", "/payments/authorize", AUTHORIZE)
@@ -87,6 +95,8 @@ async def _unknown(call: Call, api: Api) -> Call:
     del api
     if call.path.startswith("/webhooks"):
         return unknown(call)
+    if call.path.startswith("/settlements"):
+        return at_another_batch(call)
     if call.method == "GET":
         return replace(call, path=call.path.rpartition("/")[0] + "/" + UNKNOWN_ID)
     return replace(call, body=dict.fromkeys(call.body or {}, UNKNOWN_ID))
@@ -145,19 +155,13 @@ async def _captured_in_part(api: Api) -> str:
     return auth_id
 
 
-async def _refunded(api: Api) -> str:
-    auth_id = await _captured(api)
-    await api.post("refund", {"transaction_id": auth_id})
-    return auth_id
-
-
 async def _full(api: Api) -> str:
     """Fill a payment up in one append, by the rules themselves."""
     auth_id = await _captured(api)
     payment = await api.ledger.payment(LOCAL_MERCHANT, auth_id)
     transactions: list[Any] = []
     while payment.version < TRANSACTIONS_MAX:
-        payment, (added,) = Capture(auth_id, 1).apply(payment, api.clock.now())
+        payment, (added,) = Capture(auth_id, 1).apply(payment, Settings(), api.clock.now())
         transactions.append(added)
     await api.ledger.append(payment, transactions, None)
     return auth_id
@@ -181,7 +185,9 @@ SITUATIONS: dict[str, Spoil] = {
     "authorization_expired": on(_expired),
     "already_captured": on(_captured),
     "not_captured": on(_open),
-    "already_refunded": on(_refunded),
+    "already_refunded": refunded_whole,
+    "already_settled": settled,
+    "already_voided": voided,
     "payment_full": on(_full),
     "too_many_endpoints": as_many_as_can_be,
     "endpoint_disabled": disabled,

@@ -101,12 +101,7 @@ async def test_the_amount_rule_is_a_setting(api: Api) -> None:
     settings = await api.client.patch("/sandbox/settings", json={"amount_rule": "cents"})
     after = await api.authorize_card(UNPUBLISHED, amount=1051)
 
-    assert settings.json() == {
-        "amount_rule": "cents",
-        "test_cards_only": False,
-        "retention_days": None,
-        "webhook_schedule": "standard",
-    }
+    assert settings.json()["amount_rule"] == "cents"
     assert before["simulation"] == {"rule": "approve", "source": "default"}
     assert after["response_code"] == "51"
     assert after["simulation"] == {"rule": "amount_rule", "source": "amount"}

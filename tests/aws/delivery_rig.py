@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from infra.deliveries import Way, make_topic
 from payments_sandbox.adapters.aws_clients import new_client
-from payments_sandbox.adapters.dynamodb_items import DELIVERY, delivery_of, transaction_of
+from payments_sandbox.adapters.dynamodb_items import DELIVERY, delivery_of, logged_of
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client
 from payments_sandbox.adapters.sns import LEASE, SnsCourier
 from payments_sandbox.api.app import UseCases
@@ -222,8 +222,8 @@ class Rig:
         endpoints = done(self.use.endpoints.all(MERCHANT_ID))
         items = [one for one in self.items() if one["record"]["S"].startswith("txn#")]
         wanted = {
-            (event_id_of(event.payment_id, event.seq), one.endpoint_id)
-            for event in map(transaction_of, items)
+            (event_id_of(event.subject_id, event.seq), one.endpoint_id)
+            for event in map(logged_of, items)
             for one in endpoints
             if not {EVERYTHING, event_type_of(event)}.isdisjoint(one.events)
         }

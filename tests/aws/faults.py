@@ -4,6 +4,7 @@ import io
 import json
 import socket
 from collections.abc import Callable, Generator, Sequence
+from random import Random
 from threading import Lock
 from typing import Any, Final, NamedTuple, cast
 
@@ -12,7 +13,6 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 APPEND: Final = "TransactWriteItems"
-CHANGE: Final = "UpdateItem"
 HEADS: Final = "BatchGetItem"
 HEAD: Final = "GetItem payment"
 SETTINGS: Final = "GetItem settings"
@@ -22,6 +22,7 @@ TRANSACTION: Final = "GetItem transaction"
 RECORDS: Final = "Query records"
 BY_MERCHANT: Final = "Query by_merchant"
 BY_CARD: Final = "Query by_card"
+BY_DUE: Final = "Query by_due"
 ALWAYS: Final = 1_000_000
 # As the client has it: without, each answer waits 40 ms for the other side to acknowledge.
 NO_DELAY: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
@@ -201,6 +202,18 @@ def in_turn(*faults: Fault) -> Fault:
         return next(rest)(call)
 
     return next_one
+
+
+def by_chance(seed: int, *faults: Fault, share: float = 0.3) -> Fault:
+    """Return the fault that lets a share of the calls meet one of these, as a seed decides."""
+    chance, lock = Random(seed), Lock()  # noqa: S311 - a seed is the point
+
+    def meet(call: Call) -> AWSResponse | None:
+        with lock:
+            fault = chance.choice(faults) if chance.random() < share else unhindered
+        return fault(call)
+
+    return meet
 
 
 def edited(edit: Callable[[Any, Any], None]) -> Fault:

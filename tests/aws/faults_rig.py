@@ -7,20 +7,19 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from payments_sandbox.adapters.codec import encode_settings
+from payments_sandbox.adapters.codec import encode_merchant
 from payments_sandbox.adapters.dynamodb import DynamoLedger
-from payments_sandbox.adapters.dynamodb_deliveries import DynamoDeliveries
-from payments_sandbox.adapters.dynamodb_endpoints import DynamoEndpoints
 from payments_sandbox.adapters.dynamodb_items import HEAD as HEAD_RECORD
 from payments_sandbox.adapters.dynamodb_items import payment_of, transaction_of
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client, key_of
 from payments_sandbox.api.app import UseCases
 from payments_sandbox.domain.errors import Conflict, LedgerUnavailable, SandboxError
-from payments_sandbox.domain.merchant import Settings
+from payments_sandbox.domain.merchant import Merchant, Settings
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
-from payments_sandbox.entrypoints.wiring import NoCourier, Store, use_cases_over
+from payments_sandbox.entrypoints.table_store import table_store
+from payments_sandbox.entrypoints.wiring import NoCourier, use_cases_over
 from payments_sandbox.services.merchants import Tenancy
 from payments_sandbox.services.payments import Outcome, Payments
 from payments_sandbox.services.ports import IdempotencyKey
@@ -104,9 +103,9 @@ async def rig_at(
         client = dynamodb_client(endpoint)
         injector = Injector(client)
         table = Table(client, shared.name)
-        ledger, merchants = kind(table, clock), DynamoMerchants(table, Settings())
+        ledger, merchants = kind(table, clock), DynamoMerchants(table, Settings(), clock=clock)
         begin_with_settings(shared)
-        store = Store(ledger, merchants, DynamoEndpoints(table), DynamoDeliveries(table, clock))
+        store = table_store(table, clock)._replace(ledger=ledger, merchants=merchants)
         use = use_cases_over(store, NoCourier(), SECRETS, clock, ids)
         try:
             yield Rig(shared, ledger, merchants, injector, clock, use)
@@ -116,10 +115,13 @@ async def rig_at(
             injector.close()
 
 
-def begin_with_settings(table: Table) -> None:
+def begin_with_settings(table: Table, merchant_id: str = MERCHANT_ID) -> None:
     """Put a merchant there that has its settings, and no key yet."""
-    item: Any = key_of(f"merchant_{MERCHANT_ID}", "settings")
-    item["body"] = {"S": encode_settings(Settings()).decode()}
+    item: Any = key_of(f"merchant_{merchant_id}", "settings") | {
+        "listed_in": {"S": "merchants"},
+        "listed_at": {"S": merchant_id},
+        "body": {"S": encode_merchant(Merchant(merchant_id, Settings())).decode()},
+    }
     table.client.put_item(TableName=table.name, Item=item)
 
 

@@ -14,7 +14,6 @@ from tests.aws.faults import (
     APPEND,
     BY_CARD,
     BY_MERCHANT,
-    CHANGE,
     HEAD,
     HEADS,
     LOST,
@@ -141,19 +140,19 @@ USES: Mapping[str, Use] = {
     "authorize when forbidden": Use(
         private_card, authorize_private, (SETTINGS, SPENT, TRANSACTION), 1
     ),
-    "capture": Use(opened, CAPTURE, (HEAD, APPEND), 2),
-    "capture again": Use(captured, CAPTURE, (HEAD, APPEND, TRANSACTION), 2),
+    "capture": Use(opened, CAPTURE, (HEADS, APPEND), 2),
+    "capture again": Use(captured, CAPTURE, (HEADS, APPEND, TRANSACTION), 2),
     "capture too late": Use(overdue, CAPTURE, (APPEND,), 3),
-    "capture nothing": Use(nothing, executing(Capture(AUTH_ID)), (HEAD, SPENT), 0),
-    "refund": Use(captured, executing(Refund(FIRST_ID, amount=100)), (HEAD, APPEND), 3),
-    "void": Use(captured, executing(Void(FIRST_ID)), (HEAD, APPEND), 3),
-    "history": Use(refunded, read_history, (RECORDS,), 3),
+    "capture nothing": Use(nothing, executing(Capture(AUTH_ID)), (HEADS, SETTINGS, SPENT), 0),
+    "refund": Use(captured, executing(Refund(FIRST_ID, amount=100)), (HEADS, APPEND), 3),
+    "void": Use(captured, executing(Void(FIRST_ID)), (HEADS, APPEND), 3),
+    "history": Use(refunded, read_history, (SETTINGS, RECORDS), 3),
     "history too late": Use(overdue, read_history, (RECORDS, APPEND), 2),
-    "list": Use(several, list_all, (BY_MERCHANT, HEADS), 3),
-    "list a card": Use(several, list_card, (BY_CARD, HEADS), 3),
+    "list": Use(several, list_all, (SETTINGS, BY_MERCHANT, HEADS), 3),
+    "list a card": Use(several, list_card, (HEAD, BY_CARD, HEADS), 3),
     "transaction": Use(opened, read_transaction, (TRANSACTION,), 1),
     "settings": Use(nothing, read_settings, (SETTINGS,), 0),
-    "change settings": Use(nothing, change_settings, (SETTINGS, CHANGE), 0),
+    "change settings": Use(nothing, change_settings, (SETTINGS, APPEND), 0),
 }
 PLACES = [(name, place) for name, use in USES.items() for place in use.places]
 # Each call meets every fault in one use case, and the loss of its answer in all others.

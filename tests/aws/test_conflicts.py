@@ -5,10 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from random import Random
-from threading import Lock
 
 import pytest
-from botocore.awsrequest import AWSResponse
 
 from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.domain.errors import Conflict, LedgerUnavailable
@@ -21,13 +19,12 @@ from tests.aws.faults import (
     ALWAYS,
     APPEND,
     TROUBLES,
-    Call,
     Fault,
     answer_lost,
+    by_chance,
     cancelling,
     error_after,
     no_answer,
-    unhindered,
 )
 from tests.aws.faults_rig import ForgetsKeys, Rig, result_of, rig_at
 from tests.aws.faults_uses import FIRST_ID, opened
@@ -41,21 +38,8 @@ RIVALS = 50
 TWINS = 64
 PROCESSES = 5
 FITTING = 1000 // 30
-SHARE = 0.3
 SEEDS = pytest.mark.parametrize("seed", [7])
 UNSURE = (Conflict, LedgerUnavailable)
-
-
-def by_chance(seed: int, *faults: Fault, share: float = SHARE) -> Fault:
-    """Return the fault that lets a share of the calls meet one of these, as a seed decides."""
-    chance, lock = Random(seed), Lock()  # noqa: S311 - a seed is the point
-
-    def meet(call: Call) -> AWSResponse | None:
-        with lock:
-            fault = chance.choice(faults) if chance.random() < share else unhindered
-        return fault(call)
-
-    return meet
 
 
 CONFLICTS = [cancelling("TransactionConflict", position) for position in range(3)]

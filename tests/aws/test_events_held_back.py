@@ -43,14 +43,14 @@ async def shown(ledger: DynamoLedger, after: str = "") -> list[str]:
     """Return the ids of the events above one, oldest first."""
     page = await ledger.events(ACME, before=None, after=after, limit=100)
     assert not page.more
-    return [event_id_of(one.payment_id, one.seq) for one in page.transactions]
+    return [event_id_of(one.subject_id, one.seq) for one in page.transactions]
 
 
 async def shown_down(ledger: DynamoLedger, before: str | None = None) -> list[str]:
     """Return the ids of the events below one, newest first."""
     page = await ledger.events(ACME, before=before, after=None, limit=100)
     assert not page.more
-    return [event_id_of(one.payment_id, one.seq) for one in page.transactions]
+    return [event_id_of(one.subject_id, one.seq) for one in page.transactions]
 
 
 def ranges_of(client: "DynamoDBClient") -> list[tuple[str, str]]:
@@ -143,4 +143,4 @@ async def test_what_is_held_back_is_not_more(ledger: DynamoLedger, clock: Manual
 
     for after in (None, ""):
         page = await ledger.events(ACME, before=None, after=after, limit=1)
-        assert ([auth_id(1)], False) == ([one.payment_id for one in page.transactions], page.more)
+        assert ([auth_id(1)], False) == ([one.subject_id for one in page.transactions], page.more)

@@ -3,7 +3,7 @@
 import pytest
 
 from payments_sandbox.domain.errors import LedgerUnavailable
-from tests.aws.faults import ALWAYS, APPEND, HEAD, RECORDS, UNREADABLE, Trouble
+from tests.aws.faults import ALWAYS, APPEND, HEADS, RECORDS, UNREADABLE, Trouble
 from tests.aws.faults_rig import assert_once, is_sure, result_of, rig_at
 from tests.aws.faults_uses import CASES, FIRST_USES, USES
 
@@ -55,7 +55,7 @@ async def test_a_fault_that_stays(emulator: str, name: str, place: str, trouble:
     UNREADABLE,
     ids=str,
 )
-@pytest.mark.parametrize("place", [APPEND, HEAD, RECORDS])
+@pytest.mark.parametrize("place", [APPEND, HEADS, RECORDS])
 async def test_an_answer_that_cannot_be_read(emulator: str, place: str, trouble: Trouble) -> None:
     """What a broken proxy answers is the ledger's trouble, whatever the body looks like."""
     use = USES[FIRST_USES[place]]

@@ -14,7 +14,6 @@ from payments_sandbox.services.payments import Outcome
 from tests.aws.faults import (
     ALWAYS,
     APPEND,
-    CHANGE,
     Call,
     Fault,
     answer_lost,
@@ -194,14 +193,14 @@ async def test_a_new_token_for_each_attempt(emulator: str, name: str) -> None:
 
 
 async def test_a_change_of_settings_in_conflict(emulator: str) -> None:
-    """A change of settings that meets a transaction makes the ledger unavailable, not a fault."""
+    """A change of settings that loses every race is a conflict, not a fault."""
     use = USES["change settings"]
     async with rig_at(emulator) as rig:
-        rig.injector.plan(CHANGE, refusing("TransactionConflictException"), ALWAYS)
+        rig.injector.plan(APPEND, cancelling("TransactionConflict", 0), ALWAYS)
 
         first = await result_of(use.act(rig))
 
-        assert LedgerUnavailable is first
+        assert Conflict is first
         await assert_once(rig, use.act, first, use.total)
 
 

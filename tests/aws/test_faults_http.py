@@ -17,8 +17,6 @@ from tests.aws.faults import (
     ALWAYS,
     APPEND,
     BY_MERCHANT,
-    CHANGE,
-    HEAD,
     HEADS,
     OWNER,
     RECORDS,
@@ -51,12 +49,12 @@ class Question(NamedTuple):
 
 QUESTIONS = [
     Question("POST", "/payments/authorize", AUTHORIZE, [OWNER, SETTINGS, APPEND]),
-    Question("POST", "/payments/capture", {"auth_id": FIRST_ID}, [OWNER, HEAD, APPEND]),
-    Question("POST", "/payments/void", {"auth_id": FIRST_ID}, [HEAD, APPEND]),
-    Question("GET", f"/payments/{FIRST_ID}", None, [OWNER, RECORDS]),
-    Question("GET", "/payments", None, [BY_MERCHANT, HEADS]),
+    Question("POST", "/payments/capture", {"auth_id": FIRST_ID}, [OWNER, HEADS, APPEND]),
+    Question("POST", "/payments/void", {"auth_id": FIRST_ID}, [HEADS, APPEND]),
+    Question("GET", f"/payments/{FIRST_ID}", None, [OWNER, SETTINGS, RECORDS]),
+    Question("GET", "/payments", None, [SETTINGS, BY_MERCHANT, HEADS]),
     Question("GET", "/sandbox/settings", None, [SETTINGS]),
-    Question("PATCH", "/sandbox/settings", {"retention_days": 7}, [SETTINGS, CHANGE]),
+    Question("PATCH", "/sandbox/settings", {"retention_days": 7}, [SETTINGS, APPEND]),
     Question("GET", "/health", None, [OWNER]),
 ]
 MADE = [

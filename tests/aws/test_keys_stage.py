@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from payments_sandbox.adapters.dynamodb_merchants import AWS_SETTINGS, DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
+from payments_sandbox.domain.merchant import Settings
 from tests.aws.served import assert_refused, program, programs
 from tests.aws.staged import Staged, deployed, keys_of
 
@@ -96,7 +97,9 @@ async def test_a_new_merchant(staged: Staged) -> None:
     merchants = DynamoMerchants(Table(staged.dynamodb, staged.table))
     first, _ = await keys.create_key(staged.merchant)
     began = (await merchants.merchant(staged.merchant)).settings
-    await merchants.change_settings(staged.merchant, lambda one: replace(one, retention_days=7))
+    await merchants.change(
+        staged.merchant, lambda one: replace(one, settings=Settings(retention_days=7))
+    )
     second, _ = await keys.create_key(staged.merchant)
     kept = (await merchants.merchant(staged.merchant)).settings
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from payments_sandbox.adapters.dynamodb import DynamoLedger
-from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
+from payments_sandbox.adapters.dynamodb_merchants import AWS_SETTINGS, DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table
 from payments_sandbox.domain.errors import NotATestCard, NotFound
 from payments_sandbox.domain.merchant import Settings
@@ -81,9 +81,10 @@ def table(emulator: str) -> Generator[Table]:
         yield table
 
 
-async def sandbox_on(table: Table, merchants: DynamoMerchants) -> Sandbox:
+async def sandbox_on(table: Table, first_settings: Settings = AWS_SETTINGS) -> Sandbox:
     """Return the services with one new merchant."""
     clock, ids = ManualClock(START), SeededIds()
+    merchants = DynamoMerchants(table, first_settings, clock=clock)
     ledger = DynamoLedger(table, clock)
     await Tenancy(merchants, clock, ids).create_key("acme")
     return Sandbox(
@@ -94,7 +95,7 @@ async def sandbox_on(table: Table, merchants: DynamoMerchants) -> Sandbox:
 @pytest_asyncio.fixture
 async def sandbox(table: Table) -> AsyncGenerator[Sandbox]:
     """Yield the services as AWS has them."""
-    sandbox = await sandbox_on(table, DynamoMerchants(table))
+    sandbox = await sandbox_on(table)
     yield sandbox
     await sandbox.ledger.close()
 
@@ -146,7 +147,10 @@ async def shows(read: Awaitable[object]) -> bool:
 
 async def one_day_long(sandbox: Sandbox) -> Payment:
     """Authorize and capture in part, to be kept until TOMORROW."""
-    await sandbox.merchants.change_settings("acme", lambda one: replace(one, retention_days=1))
+    await sandbox.merchants.change(
+        "acme",
+        lambda one: replace(one, settings=replace(one.settings, retention_days=1)),
+    )
     first = (await sandbox.authorize(operation=replace(AUTHORIZE, reference="r"))).transaction
     sandbox.clock.at += timedelta(hours=1)
     await sandbox.execute(Capture(first.payment_id, 1), "capture")
@@ -203,7 +207,9 @@ async def test_never_early(sandbox: Sandbox, ends_at: timedelta, whole: int) -> 
 async def test_merchants_and_their_keys_stay(sandbox: Sandbox) -> None:
     """Neither merchants nor API keys say when they may be deleted, revoked keys neither."""
     (kept,) = await sandbox.merchants.keys("acme")
-    await sandbox.merchants.change_settings("acme", lambda _: Settings(retention_days=1))
+    await sandbox.merchants.change(
+        "acme", lambda one: replace(one, settings=Settings(retention_days=1))
+    )
     await Tenancy(sandbox.merchants, sandbox.clock, SeededIds(1)).create_key("another")
     await sandbox.merchants.revoke_key("acme", kept.key_id, START)
 
@@ -215,7 +221,7 @@ async def test_merchants_and_their_keys_stay(sandbox: Sandbox) -> None:
 
 async def test_without_retention_nothing_ends(table: Table) -> None:
     """A merchant that keeps payments for good has no end on them; its keys die all the same."""
-    sandbox = await sandbox_on(table, DynamoMerchants(table, Settings()))
+    sandbox = await sandbox_on(table, Settings())
     payment_id = (await sandbox.authorize()).transaction.payment_id
     await sandbox.execute(Capture(payment_id), "capture")
     kept, keys = sandbox.lives("payment", "txn#"), sandbox.lives("key")

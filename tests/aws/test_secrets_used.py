@@ -16,6 +16,8 @@ from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
 from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.adapters.sqlite_settlements import SqliteSettlements
+from payments_sandbox.adapters.sqlite_trail import SqliteTrail
 from payments_sandbox.adapters.ssm_secrets import SsmSecrets, parameter_names
 from payments_sandbox.api.app import create_app
 from payments_sandbox.api.edge import EdgeSettings
@@ -70,8 +72,14 @@ async def status_with(secrets: Secrets, folder: Path) -> tuple[int, str | None]:
     open_ledger_file(path)
     clock, ids = SystemClock(), RandomIds()
     ledger = SqliteLedger(path, clock, lambda _: None)
-    deliveries = SqliteDeliveries(ledger, clock)
-    store = Store(ledger, SqliteMerchants(ledger), SqliteEndpoints(ledger), deliveries)
+    store = Store(
+        ledger,
+        SqliteMerchants(ledger),
+        SqliteEndpoints(ledger),
+        SqliteDeliveries(ledger, clock),
+        SqliteSettlements(ledger, clock),
+        SqliteTrail(ledger, clock),
+    )
     use = use_cases_over(store, NoCourier(), secrets, clock, ids)
     await use.tenancy.ensure_local_key()
     app = create_app(use, EdgeSettings(), DestinationPolicy())

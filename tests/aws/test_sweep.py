@@ -19,6 +19,7 @@ from payments_sandbox.services.webhook_ports import Deliveries
 from tests.aws.delivery_receiver import FAILED
 from tests.aws.delivery_rig import Crash, Rig, TimedContext, crash, done, rig_at
 from tests.aws.faults import ALWAYS, Call, answer_lost, edited, error
+from tests.aws.faults_rig import begin_with_settings
 from tests.unit.examples import EXPIRY_AT, MERCHANT_ID, opened
 from tests.unit.stand_ins import SeededIds
 
@@ -101,10 +102,10 @@ def test_what_is_not_due_stays(rig: Rig) -> None:
 
 
 def test_nobody_has_endpoints(rig: Rig) -> None:
-    """Then there is nothing to sweep."""
+    """Then there is nothing to hand over."""
     rig.happen()
 
-    assert rig.sweep() == {"merchants": 0, "claimed": 0}
+    assert rig.sweep() == {"merchants": 1, "claimed": 0}
 
 
 def test_no_time_is_left(rig: Rig) -> None:
@@ -173,8 +174,10 @@ def test_payments_that_are_due_hide_no_deliveries(rig: Rig) -> None:
         puts: Any = [{"PutRequest": {"Item": head_item(one)}} for one in heads[start : start + 25]]
         rig.table.client.batch_write_item(RequestItems={rig.table.name: puts})
     rig.injector.plan("Query by_due", edited(_first_page_is_empty))
+    process = rig.process("sweep")
     with patch("payments_sandbox.adapters.dynamodb_deliveries.DUE_MAX", 10):
-        assert rig.sweep() == {"merchants": 1, "claimed": 10}
+        assert process([], Waning()) == {"merchants": 1, "claimed": 10}
+    process.end()
 
     assert rig.injector.calls.count("Query by_due") == 2
     rig.deliver(rig.messages())
@@ -249,6 +252,7 @@ def test_a_burst_of_retries(rig: Rig) -> None:
 
 
 async def _endpoint_of(rig: Rig, merchant_id: str) -> None:
+    begin_with_settings(rig.table, merchant_id)
     wanted = NewEndpoint("https://example.com/", ("*",), "", enabled=True, chaos=None)
     await rig.use.endpoints.create(merchant_id, wanted)
 

@@ -17,12 +17,13 @@ from payments_sandbox.adapters.dynamodb_table import Table, create_table, table_
 from payments_sandbox.domain.merchant import ApiKey, Settings
 from payments_sandbox.domain.operations import Capture, Refund, Void
 from payments_sandbox.domain.payment import Change, Payment, advance
+from payments_sandbox.domain.settlement import settle
 from payments_sandbox.services.merchants import hash_of
 from payments_sandbox.services.ports import KeySpent
 from tests.contract.entries import ACME, OTHER, auth_id, done, keep, key, new
 from tests.contract.homes import client_of, new_table
 from tests.emulator import client
-from tests.unit.examples import DECLINE, opened
+from tests.unit.examples import CUTOFF, DECLINE, SETTLEMENT_ID, opened
 from tests.unit.stand_ins import NOW, ManualClock
 
 if TYPE_CHECKING:
@@ -210,19 +211,27 @@ async def test_a_refused_append_is_not_streamed(
 
 @pytest.mark.parametrize("end", ENDS)
 async def test_nothing_is_due_at_the_end(table: Table, ledger: DynamoLedger, end: str) -> None:
-    """A payment waits in `by_due` while something is left of it, and no longer."""
-    expected = [(auth_id(1), iso(NOW + WEEK))]
+    """A payment waits in `by_due` while it may expire or awaits settlement, and no longer."""
     payment = await keep(ledger, new())
-    assert expected == due(table)
+    assert due(table) == [(auth_id(1), iso(NOW + WEEK))]
     payment = await keep(ledger, done(payment, Capture(payment.payment_id, 1)))
-    assert expected == due(table)
-
+    assert due(table) == [(auth_id(1), iso(CUTOFF))]
     payment = await keep(ledger, ENDS[end](payment))
+    assert due(table) == [(auth_id(1), iso(CUTOFF))]
+
+    payment = await keep(ledger, settle(payment, SETTLEMENT_ID, CUTOFF))
 
     assert due(table) == []
-    if payment.amounts.captured:
-        await keep(ledger, done(payment, Refund(payment.payment_id, amount=1)))
-        assert due(table) == []
+    await keep(ledger, done(payment, Refund(payment.payment_id, amount=1), at=NOW + WEEK))
+    assert due(table) == [(auth_id(1), iso(CUTOFF + WEEK))]
+
+
+async def test_voided_before_a_capture(table: Table, ledger: DynamoLedger) -> None:
+    """Of a payment that is voided nothing is left that could expire or settle."""
+    payment = await keep(ledger, new())
+    await keep(ledger, done(payment, Void(payment.payment_id)))
+
+    assert due(table) == []
 
 
 async def test_a_declined_payment_is_never_due(table: Table, ledger: DynamoLedger) -> None:
@@ -246,12 +255,12 @@ async def test_the_order_is_that_of_the_due_times(table: Table, ledger: DynamoLe
     assert [(stranger.payment_id, iso(NOW + WEEK))] == due(table, OTHER)
 
 
-async def test_a_capture_moves_nothing(table: Table, ledger: DynamoLedger) -> None:
-    """A head that is replaced keeps its place: the due time is the authorization's."""
+async def test_a_capture_moves_it(table: Table, ledger: DynamoLedger) -> None:
+    """What is captured is due at its cut-off, before the rest of the authorization expires."""
     payment = await keep(ledger, new())
     await keep(ledger, done(payment, Capture(payment.payment_id, 1), at=NOW + DAY))
 
-    assert due(table) == [(payment.payment_id, iso(NOW + WEEK))]
+    assert due(table) == [(payment.payment_id, iso(CUTOFF + DAY))]
 
 
 def due_at(payment: Payment) -> datetime:

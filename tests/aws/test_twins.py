@@ -12,7 +12,7 @@ from payments_sandbox.adapters.secrets import FileSecrets
 from payments_sandbox.domain.merchant import Settings
 from tests.api import test_idempotency, test_problems, twins
 from tests.api.harness import Api
-from tests.gateway import GatewayTransport
+from tests.gateway import GatewayTransport, Handler
 from tests.unit.stand_ins import SeededIds
 
 pytestmark = pytest.mark.aws
@@ -74,6 +74,11 @@ def one_more_byte(answer: httpx.Response) -> httpx.Response:
     return httpx.Response(answer.status_code, headers=headers, content=answer.content + b" ")
 
 
+def letting_in_nobody(make: Callable[[], Handler], _: object) -> GatewayTransport:
+    """Return the gateway that knows the key by an id that no merchant has."""
+    return GatewayTransport(make, {twins.LOCAL_KEY: "unknown"})
+
+
 def seeds() -> Callable[[], SeededIds]:
     """Return what makes ids of another seed each time."""
     numbers: Iterator[int] = count()
@@ -90,7 +95,7 @@ PLANTED: dict[str, tuple[str, Any, Test]] = {
         test_idempotency.test_an_answer_replays_under_stricter_settings,
     ),
     "another root": ("load_secrets", lambda _: FileSecrets(bytes(32)), REPLAY),  # pyright: ignore[reportUnknownLambdaType]
-    "another key at the gateway": ("KEY_IDS", {twins.LOCAL_KEY: "unknown"}, REPLAY),
+    "another key at the gateway": ("GatewayTransport", letting_in_nobody, REPLAY),
     "another status": ("GatewayTransport", changing(another_status), REPLAY),
     "another byte": ("GatewayTransport", changing(one_more_byte), REPLAY),
     "no idempotent-replayed": (

@@ -1,4 +1,4 @@
-"""What a sweep asks the table: whose endpoints there are, and which deliveries are due."""
+"""What a sweep asks the table: which deliveries are due."""
 
 from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
@@ -8,15 +8,12 @@ import pytest_asyncio
 
 from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.adapters.dynamodb_deliveries import DUE_MAX, DynamoDeliveries
-from payments_sandbox.adapters.dynamodb_endpoints import DynamoEndpoints
 from payments_sandbox.adapters.dynamodb_table import Table
 from payments_sandbox.domain.delivery import DeadReason, Delivery
-from payments_sandbox.domain.endpoint import without
 from payments_sandbox.domain.identifiers import ping_id_of
 from tests.contract.entries import ACME, OTHER, keep, new
 from tests.contract.homes import new_table
 from tests.contract.test_deliveries import END, FAILURE, SUCCESS, delivery, event_id, tried
-from tests.contract.test_endpoints import adding, endpoint
 from tests.unit.examples import MILLISECOND
 from tests.unit.stand_ins import NOW, ManualClock
 
@@ -131,17 +128,3 @@ async def test_many(deliveries: DynamoDeliveries) -> None:
     found = await deliveries.due(ACME, LATER)
 
     assert many[: -DUE_MAX - 1 : -1] == found
-
-
-async def test_whose_endpoints(table: Table) -> None:
-    """All merchants that have endpoints, or had, for what was on the way must still end."""
-    endpoints = DynamoEndpoints(table)
-    assert await endpoints.merchants() == []
-    for merchant_id in (OTHER, ACME):
-        await endpoints.change_endpoints(merchant_id, adding(1, merchant_id=merchant_id))
-    await endpoints.change_endpoints(ACME, adding(2))
-    gone = endpoint(1).endpoint_id
-
-    await endpoints.change_endpoints(OTHER, lambda all_: without(all_, gone))
-
-    assert sorted(await endpoints.merchants()) == [ACME, OTHER]

@@ -29,12 +29,13 @@ def new(  # noqa: PLR0913 - what tells one payment from another
     merchant_id: str = ACME,
     card_id: str = "card_a",
     reference: str | None = None,
+    currency: str = "USD",
     at: datetime = NOW,
     expires_at: datetime | None = None,
 ) -> Change:
     """Return a new payment and its authorization."""
     payment, transactions = opened(
-        replace(AUTHORIZE, reference=reference),
+        replace(AUTHORIZE, reference=reference, currency=currency),
         payment_id=auth_id(number),
         card_id=card_id,
         merchant=Merchant(merchant_id, Settings()),
@@ -49,9 +50,14 @@ def key(
     *,
     at: datetime = NOW,
     life: timedelta = KEY_LIFE,
+    forgotten_at: datetime | None = None,
 ) -> IdempotencyKey:
-    """Return the key of this name for a request with this body, spent at that time."""
-    return IdempotencyKey(_hash(name), _hash(body), at, at + life)
+    """Return the key of this name for a request with this body, spent at that time.
+
+    Its life ends on both clocks at once, unless it is said when real time forgets it.
+    """
+    end = at + life
+    return IdempotencyKey(_hash(name), _hash(body), at, end, forgotten_at or end)
 
 
 def _hash(text: str) -> bytes:

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,26 +12,42 @@ from typing import Any, NamedTuple
 from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.adapters.dynamodb_deliveries import DynamoDeliveries
 from payments_sandbox.adapters.dynamodb_endpoints import DynamoEndpoints
+from payments_sandbox.adapters.dynamodb_items import HEAD
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
-from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client, table_definition
+from payments_sandbox.adapters.dynamodb_settlements import DynamoSettlements
+from payments_sandbox.adapters.dynamodb_table import (
+    Table,
+    dynamodb_client,
+    key_of,
+    table_definition,
+)
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
 from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.adapters.sqlite_settlements import SqliteSettlements
 from payments_sandbox.domain.merchant import Settings
+from payments_sandbox.domain.times import iso_of
 from payments_sandbox.services.ports import Clock, Ledger, Merchants
+from payments_sandbox.services.settlement_ports import Settlements
 from payments_sandbox.services.webhook_ports import Deliveries, Endpoints
 
 
 class Home(NamedTuple):
-    """What one home offers; `purge` deletes some of what has expired and tells how much."""
+    """What one home offers.
+
+    `purge` deletes some of what has expired and tells how much; `misplace` has an index that may
+    be late name a payment as due at a moment when it is not, if the home has such an index.
+    """
 
     ledger: Ledger
     merchants: Merchants
     endpoints: Endpoints
     deliveries: Deliveries
+    settlements: Settlements
     purge: Callable[[], Awaitable[int]]
+    misplace: Callable[[str, datetime], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -49,7 +65,9 @@ async def sqlite_home(
             SqliteMerchants(ledger),
             SqliteEndpoints(ledger),
             SqliteDeliveries(ledger, clock),
+            SqliteSettlements(ledger, clock),
             ledger.purge,
+            _never_late,
         )
     finally:
         await ledger.close()
@@ -66,10 +84,12 @@ async def dynamodb_home(
         try:
             yield Home(
                 ledger,
-                DynamoMerchants(table, Settings()),
+                DynamoMerchants(table, Settings(), clock=clock),
                 DynamoEndpoints(table),
                 DynamoDeliveries(table, clock),
+                DynamoSettlements(table, clock),
                 lambda: table.run(expire, table, clock),
+                _misplacing(table),
             )
         finally:
             await ledger.close()
@@ -111,6 +131,28 @@ def expire(table: Table, clock: Clock) -> int:
         key = {name: item[name] for name in ("transaction_id", "record")}
         table.client.delete_item(TableName=table.name, Key=key)
     return len(items)
+
+
+def misplace(table: Table, payment_id: str, at: datetime) -> None:
+    """Have the index name the payment as due then, though its head says otherwise."""
+    table.client.update_item(
+        TableName=table.name,
+        Key=key_of(payment_id, HEAD),
+        UpdateExpression="SET due_at = :at",
+        ExpressionAttributeValues={":at": {"S": iso_of(at)}},
+    )
+
+
+def _misplacing(table: Table) -> Callable[[str, datetime], Awaitable[None]]:
+    async def run(payment_id: str, at: datetime) -> None:
+        await table.run(misplace, table, payment_id, at)
+
+    return run
+
+
+async def _never_late(payment_id: str, at: datetime) -> None:
+    """Do nothing: an index in the same file is never late."""
+    del payment_id, at
 
 
 def _fail(error: sqlite3.Error) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.domain.identifiers import event_id_of
 from payments_sandbox.domain.operations import Capture, Refund
 from payments_sandbox.domain.payment import Change, Payment, advance
@@ -49,14 +50,14 @@ def log(ledger: Ledger, clock: ManualClock) -> Log:
     return Log(ledger, clock, [])
 
 
-def id_of(transaction: Transaction) -> str:
+def id_of(transaction: Logged) -> str:
     """Return the id of the event that the transaction is."""
-    return event_id_of(transaction.payment_id, transaction.seq)
+    return event_id_of(transaction.subject_id, transaction.seq)
 
 
-async def newest_first(ledger: Ledger, limit: int, merchant_id: str = ACME) -> list[Transaction]:
+async def newest_first(ledger: Ledger, limit: int, merchant_id: str = ACME) -> list[Logged]:
     """Follow the pages down to the end and return all they hold."""
-    found: list[Transaction] = []
+    found: list[Logged] = []
     for _ in range(PAGES_MAX):
         before = id_of(found[-1]) if found else None
         page = await ledger.events(merchant_id, before=before, after=None, limit=limit)
@@ -70,9 +71,9 @@ async def newest_first(ledger: Ledger, limit: int, merchant_id: str = ACME) -> l
 
 async def oldest_first(
     ledger: Ledger, limit: int, after: str = "", merchant_id: str = ACME
-) -> list[Transaction]:
+) -> list[Logged]:
     """Follow the pages up to the end and return all they hold."""
-    found: list[Transaction] = []
+    found: list[Logged] = []
     for _ in range(PAGES_MAX):
         page = await ledger.events(merchant_id, before=None, after=after, limit=limit)
         assert len(page.transactions) <= limit
@@ -238,8 +239,8 @@ async def test_another_merchants_event(log: Log) -> None:
 
     assert await is_nowhere(log.ledger, theirs)
     assert not await is_nowhere(log.ledger, theirs, OTHER)
-    assert [auth_id(2)] == [one.payment_id for one in await newest_first(log.ledger, 10)]
-    assert [auth_id(1)] == [one.payment_id for one in await oldest_first(log.ledger, 10, "", OTHER)]
+    assert [auth_id(2)] == [one.subject_id for one in await newest_first(log.ledger, 10)]
+    assert [auth_id(1)] == [one.subject_id for one in await oldest_first(log.ledger, 10, "", OTHER)]
 
 
 async def test_expired(home: Home, log: Log) -> None:

@@ -198,3 +198,33 @@ SETTINGS_FIELDS: dict[str, Texts] = {
         "an exponent past all decimals": "0e99999999999999999999",
     },
 }  # fmt: skip
+SETTLEMENT_FIELDS: dict[str, Texts] = {
+    "settlement_cutoff": _each(
+        "", "24:00", "5:00", "17:60", "17:00:00", "17:00Z", "17.00", " 17:00", "17:00\n", "17:00\0",
+        in_script("17", FULL_WIDTH_ZERO) + ":00", TOKEN, PAN, "0" * 60_000,
+    ),
+    "settlement_days": _each("", "WEEKDAYS", "weekdays ", "weekdays\n", "monday", TOKEN, PAN),
+    "settlement_holidays": {
+        "null": "null", "a text": '"2026-12-25"', "an object": '{"2026-12-25":1}',
+        "twice": '["2026-12-25","2026-12-25"]', "null within": "[null]", "a number": "[20261225]",
+        "a list within": '[["2026-12-25"]]', "deep": "[" * 900 + "]" * 900,
+        "51 days": json.dumps([f"2026-{1 + at // 28:02}-{1 + at % 28:02}" for at in range(51)]),
+        "4,000 of one": json.dumps(["2026-12-25"] * 4_000),
+        **{
+            repr(day): json.dumps([day])
+            for day in (
+                "", "2026-02-29", "2026-13-01", "20261225", "2026-W52-5", "2026-12-25 ", "25.12.",
+                "2026-12-25T00:00:00Z", "2026-12-25\n", "2026-12-25\0", "0000-01-01", "10000-01-01",
+                in_script("2026", ARABIC_ZERO) + "-12-25", "-2026-12-25", TOKEN, PAN,
+            )
+        },
+    },
+    "fee_rate_bps": {**{one: AMOUNTS[one] for one in AMOUNTS if "zero" not in one}, "null": "null",
+        "all and a point": "10001",
+    },
+    "fee_fixed": {**{one: AMOUNTS[one] for one in AMOUNTS if "zero" not in one}, "null": "null",
+        "a million and one": "1000001",
+    },
+    "fee_on_refund": _each("", "KEPT", "kept ", "returned\0", "half", TOKEN, PAN)
+    | {"null": "null", "true": "true", "a list": '["kept"]'},
+}  # fmt: skip

@@ -11,13 +11,14 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
 
 from tests.hostile import corpus
 from tests.hostile.canary import Canary, planted
+from tests.hostile.fields import SETTLEMENT_FIELDS
 from tests.hostile.marks import CARD, CVC, PAN, TOKEN, grouped
 from tests.hostile.wire import HOST, JSON, OURS, Header, Wire, request
 from tests.running import Running, running
@@ -34,7 +35,10 @@ HEADERS = (
 QUERIES = (
     "card_id", "status", "reference", "limit", "cursor", "number", PAN, f"card[number]={PAN}&cvc",
 )  # fmt: skip
-PATHS = ("/payments", "/payments/authorize", "/sandbox/settings", "/health", "/docs", "/nowhere")
+PATHS = (
+    "/payments", "/payments/authorize", "/sandbox/settings", "/health", "/docs", "/nowhere",
+    "/settlements", "/sandbox/clock/advance",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def in_fields() -> Iterator[bytes]:
         "authorize": {**corpus.VALID_AUTHORIZE, "partial_approval": True},
         "capture": corpus.VALID_CAPTURE,
         "refund": corpus.VALID_REFUND,
-        "void": corpus.VALID_VOID,
+        "void": {**corpus.VALID_VOID, "transaction_id": corpus.ID},
     }
     literals = [f'"{PAN}"', PAN, f"{{{BOTH}}}", f'"{grouped(PAN, " ")}"', f'"{CVC}"', CVC]
     for operation, valid in bodies.items():
@@ -60,6 +64,14 @@ def in_fields() -> Iterator[bytes]:
         for path in paths:
             for literal in literals:
                 yield posted(operation, corpus.spoiled(valid, path, literal))
+    for method, way, names in (
+        ("PATCH", "settings", [*corpus.VALID_SETTINGS, *SETTLEMENT_FIELDS, PAN]),
+        ("POST", "clock/advance", ["by", "to", PAN]),
+        ("POST", "reset", ["confirm", PAN]),
+    ):
+        for name, literal in product(names, [*literals, f'["{PAN}"]', f'"2026-12-25 {PAN}"']):
+            body = corpus.spoiled({}, name, literal)
+            yield request(method, f"/sandbox/{way}", (*OURS, JSON), body)
 
 
 def posted(operation: str, body: bytes, *headers: Header) -> bytes:
@@ -145,6 +157,17 @@ def in_operations(sandbox: Running) -> Iterator[tuple[str, bytes]]:
     )):  # fmt: skip
         answer = sandbox.call(method, path, body, key=key)
         yield f"operation {number}, {method} {path}", repr(answer).encode() + answer.body
+    told = sandbox.call("POST", "/sandbox/clock/advance", {"by": "P3D"})
+    stl = next(one["subject_id"] for one in told.json["happenings"] if "stl_" in one["subject_id"])
+    yield "advance", repr(told).encode() + told.body
+    for path in (
+        *("/settlements", f"/settlements/{stl}", f"/settlements/{stl}/report.json"),
+        *(f"/settlements/{stl}/report.csv", "/balances", "/postings", "/sandbox/invariants"),
+        *("/sandbox/clock", "/events"),
+    ):
+        answer = sandbox.call("GET", path)
+        assert answer.status == 200
+        yield path, repr(answer).encode() + answer.body
 
 
 def answers_to(sandbox: Running, requests: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -239,4 +262,7 @@ def test_a_line_of_the_access_log_names_no_content(remains: Remains) -> None:
         "-", "/health", "/payments", "/payments/authorize", "/payments/capture",
         "/payments/refund", "/payments/void", "/payments/{auth_id}", "/sandbox/settings",
         "/transactions/{transaction_id}", "/docs", "/docs/start.js", "/openapi.json",
+        "/sandbox/clock", "/sandbox/clock/advance", "/sandbox/invariants", "/sandbox/reset",
+        "/settlements", "/settlements/{settlement_id}", "/settlements/{settlement_id}/report.csv",
+        "/settlements/{settlement_id}/report.json", "/balances", "/postings", "/events",
     }  # fmt: skip

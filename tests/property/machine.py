@@ -1,7 +1,7 @@
 """A machine that uses the sandbox at random; the model says what must come of it."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,11 +18,14 @@ from hypothesis.stateful import (
 from payments_sandbox.domain.card import PresentedCard
 from payments_sandbox.domain.errors import IdempotencyKeyReused, NotFound
 from payments_sandbox.domain.operations import Authorize, Capture, Refund, Void
+from payments_sandbox.domain.void_capture import VoidCapture
 from payments_sandbox.services.payments import Outcome
 from tests import strategies
 from tests.property.homes import Opens
 from tests.property.model import Expected
 from tests.property.sandbox import CheckedSandbox, Sent
+from tests.property.settling import DAY, Rules
+from tests.unit.stand_ins import NOW
 
 IN_A_FILE = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
 # The emulator is a network away; `python -m tests.property.long` does more.
@@ -32,6 +35,15 @@ processes = st.integers(0, 1)
 edges = st.sampled_from([-strategies.MILLISECOND, timedelta(0), strategies.MILLISECOND])
 picks = st.integers(0, 2)
 crowds = st.integers(2, 5)
+choices = st.builds(
+    Rules,
+    cutoff=st.sampled_from([time(0), time(6, 30), time(18)]),
+    weekdays=st.booleans(),
+    holidays=st.frozensets(st.integers(1, 12).map(lambda days: NOW.date() + days * DAY)),
+    rate_bps=st.sampled_from([0, 290, 3333, 10_000]),
+    fixed=st.sampled_from([0, 1, 30]),
+    returned=st.booleans(),
+)
 
 
 class PaymentsMachine(RuleBasedStateMachine):
@@ -112,10 +124,48 @@ class PaymentsMachine(RuleBasedStateMachine):
         """Void what is left."""
         return self.sandbox.send(Void(self._payment(pick).auth_id), process)
 
+    @rule(target=sent, pick=picks, which=st.integers(0, 3), process=processes)
+    def void_a_capture(self, pick: int, which: int, process: int) -> MultipleResults[Sent]:
+        """Reverse a capture, whether it may still be or not."""
+        one = self._payment(pick)
+        captures = [*one.captured, *one.voided]
+        if not captures:
+            return multiple()
+        void = VoidCapture(one.auth_id, captures[which % len(captures)])
+        return multiple(self.sandbox.send(void, process))
+
+    @rule(rules=choices)
+    def choose(self, rules: Rules) -> None:
+        """Choose other cut-offs, days and fees."""
+        self.sandbox.choose(rules)
+
+    @rule(hours=st.sampled_from([1, 6, 24, 25, 48, 240]), process=processes)
+    def advance(self, hours: int, process: int) -> None:
+        """Move the merchant's clock."""
+        self.sandbox.advance_to(self.sandbox.now + timedelta(hours=hours), process)
+
+    @rule(pick=picks, edge=edges, process=processes)
+    def advance_to_what_is_due(self, pick: int, edge: timedelta, process: int) -> None:
+        """Move the merchant's clock to when something happens, to the millisecond."""
+        due_at = self._payment(pick).due_at
+        if due_at is not None:
+            self.sandbox.advance_to(due_at + edge, process)
+
+    @rule(process=processes)
+    def settle(self, process: int) -> None:
+        """Do what is due by now."""
+        self.sandbox.settle(process)
+
+    @rule(span=strategies.spans)
+    def settle_twice_at_once(self, span: timedelta) -> None:
+        """Do what is due by now, in both processes."""
+        self.sandbox.clock.pass_by(span)
+        self.sandbox.settle_twice_at_once()
+
     @rule(one=sent, process=processes)
     def send_again(self, one: Sent, process: int) -> None:
         """The same request: replayed while its key lives, else done anew."""
-        if self.sandbox.clock.at >= one.key_ends_at:
+        if self.sandbox.now >= one.key_ends_at:
             vars(one).update(vars(self.sandbox.send_anew(one.operation, one.request, process)))
             return
         (outcome,) = self.sandbox.ask([(one.operation, one.request)], process)
@@ -126,7 +176,7 @@ class PaymentsMachine(RuleBasedStateMachine):
     def send_another_body(self, one: Sent, process: int) -> None:
         """Another body under the same key: refused while the key lives, else done."""
         request = replace(one.request, body=one.request.body + " ")
-        if self.sandbox.clock.at >= one.key_ends_at:
+        if self.sandbox.now >= one.key_ends_at:
             vars(one).update(vars(self.sandbox.send_anew(one.operation, request, process)))
             return
         try:
@@ -203,12 +253,17 @@ class PaymentsMachine(RuleBasedStateMachine):
         return payments[-1 - pick % len(payments)]
 
     def _wait_until(self, at: datetime) -> None:
-        self.sandbox.clock.at = max(self.sandbox.clock.at, at)
+        self.sandbox.clock.pass_by(max(at - self.sandbox.now, timedelta(0)))
 
     @invariant()
     def stored_as_expected(self) -> None:
         """What is stored is what the model has, and adds up."""
         self.sandbox.run(self.sandbox.check_stored())
+
+    @invariant()
+    def books_as_expected(self) -> None:
+        """Batches, balances and postings are the model's, and the audit holds."""
+        self.sandbox.run(self.sandbox.check_books())
 
     @invariant()
     def listed_as_expected(self) -> None:

@@ -4,8 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from payments_sandbox.domain.operations import Authorize, Capture, Operation, Refund, Void
-from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.domain.operations import (
+    Authorize,
+    Capture,
+    Operation,
+    Refund,
+    Void,
+)
+from payments_sandbox.domain.transaction import SettledItem, Transaction
+from payments_sandbox.domain.void_capture import VoidCapture
+from tests.property.settling import Item, Rules
 from tests.strategies import DECLINING
 
 WEEK = timedelta(days=7)
@@ -18,9 +26,10 @@ class Fact(NamedTuple):
     status: str
     amount: int
     created_at: datetime
-    sums: tuple[int, int, int]
+    sums: tuple[int, int, int, int]
     error_code: str | None = None
     allocations: tuple[tuple[str, int], ...] = ()
+    items: tuple[Item, ...] = ()
 
 
 def fact_of(transaction: Transaction) -> Fact:
@@ -31,10 +40,25 @@ def fact_of(transaction: Transaction) -> Fact:
         transaction.status,
         transaction.amount,
         transaction.created_at,
-        (after.captured, after.refunded, after.released),
+        (after.captured, after.refunded, after.released, after.settled),
         transaction.error_code,
         tuple((one.transaction_id, one.amount) for one in transaction.allocations),
+        tuple(map(item_of, transaction.settlement.items)) if transaction.settlement else (),
     )
+
+
+def item_of(item: SettledItem) -> Item:
+    """Return what a settlement says of one capture or refund."""
+    sign = 1 if item.type == "capture" else -1
+    return item.transaction_id, sign * item.amount, item.fee
+
+
+class Awaiting(NamedTuple):
+    """A capture, or a refund below zero, that no batch has taken."""
+
+    amount: int
+    fee: int
+    settles_at: datetime
 
 
 @dataclass
@@ -51,7 +75,12 @@ class Expected:
     captured: dict[str, int] = field(default_factory=dict[str, int])
     refunded: dict[str, int] = field(default_factory=dict[str, int])
     released: int = 0
+    settled: int = 0
     ended: str | None = None
+    voided: dict[str, int] = field(default_factory=dict[str, int])
+    cut_off_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    fees: dict[str, int] = field(default_factory=dict[str, int])
+    awaiting: dict[str, Awaiting] = field(default_factory=dict[str, Awaiting])
 
     @property
     def rest(self) -> int:
@@ -77,26 +106,59 @@ class Expected:
             return "partially_captured" if rest else "captured"
         return "refunded" if given == taken and not rest else "partially_refunded"
 
+    @property
+    def seq(self) -> int:
+        """The number of its last transaction."""
+        return len(self.facts)
+
+    @property
+    def pending(self) -> int:
+        """What is captured and not refunded, and in no batch."""
+        return sum(one.amount for one in self.awaiting.values())
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When something happens to it by itself."""
+        moments = [one.settles_at for one in self.awaiting.values()]
+        return min([*moments, self.expires_at] if self.rest > 0 else moments, default=None)
+
     def fall_due(self, at: datetime) -> None:
         """Expire what is overdue."""
         if self.rest > 0 and at >= self.expires_at:
             rest = self.rest
             self.released, self.ended = self.released + rest, "expiry"
-            self._add("expiry", rest, self.expires_at)
+            self._add("expiry", rest, max(self.expires_at, self.facts[-1].created_at))
 
-    def foresee(self, operation: Operation, at: datetime) -> Fact:
+    def happen(self, at: datetime) -> tuple[Item, ...] | None:
+        """Do what is due then; return what a batch takes, or None if it only expires."""
+        self.fall_due(at)
+        taken = {name: one for name, one in self.awaiting.items() if one.settles_at <= at}
+        if not taken:
+            return None
+        items = [(name, one.amount, one.fee) for name, one in taken.items()]
+        items.sort(key=lambda one: one[1] < 0)  # captures first
+        self.settled += sum(amount for _, amount, _ in items if amount > 0)
+        for name in taken:
+            del self.awaiting[name]
+        net = sum(amount - fee for _, amount, fee in items)
+        self._add("settlement", net, max(at, self.facts[-1].created_at), items=tuple(items))
+        return tuple(items)
+
+    def foresee(self, operation: Operation, at: datetime, rules: Rules) -> Fact:
         """Do what the operation should do, and return what its transaction should say."""
         self.fall_due(at)
         match operation:
             case Capture():
-                return self._capture(operation, at)
+                return self._capture(operation, at, rules)
             case Refund():
-                return self._refund(operation, at)
+                return self._refund(operation, at, rules)
+            case VoidCapture():
+                return self._void_capture(operation.transaction_id, at)
             case _:
                 assert isinstance(operation, Void)
                 return self._void(at)
 
-    def _capture(self, operation: Capture, at: datetime) -> Fact:
+    def _capture(self, operation: Capture, at: datetime, rules: Rules) -> Fact:
         rest = self.rest
         amount = rest if operation.amount is None else operation.amount
         refused = self._closed() or self._mismatch(operation.currency)
@@ -104,20 +166,27 @@ class Expected:
         if refused is None:
             capture_id = self.auth_id.replace("auth", "cap") + f"_{len(self.facts) + 1}"
             self.captured[capture_id], self.refunded[capture_id] = amount, 0
+            self.fees[capture_id], self.cut_off_at[capture_id] = (
+                rules.fee(amount),
+                rules.end_after(at),
+            )
+            self.awaiting[capture_id] = Awaiting(
+                amount, self.fees[capture_id], self.cut_off_at[capture_id]
+            )
             if operation.final:
                 self.released, self.ended = self.released + rest - amount, "final"
         return self._add("capture", amount, at, refused)
 
-    def _refund(self, operation: Refund, at: datetime) -> Fact:
+    def _refund(self, operation: Refund, at: datetime, rules: Rules) -> Fact:
         wanted = operation.transaction_id
-        sources = [*self.captured] if wanted is None else [wanted]
+        sources = [one for one in self.captured if wanted in {None, one}]
         left = sum(map(self.left, sources))
         amount = left if operation.amount is None else operation.amount
         refused = None
         if not self.authorized:
             refused = "authorization_declined"
-        elif not self.captured:
-            refused = "not_captured"
+        elif not sources:
+            refused = "already_voided" if self.voided else "not_captured"
         elif not left:
             refused = "already_refunded"
         refused = refused or self._mismatch(operation.currency)
@@ -125,12 +194,38 @@ class Expected:
         if refused:
             return self._add("refund", amount, at, refused)
         allocations: list[tuple[str, int]] = []
+        fee_back, settles_at = 0, rules.end_after(at)
         for source in sources:
             part = min(self.left(source), amount - sum(one for _, one in allocations))
             if part:
+                before = self.refunded[source]
                 self.refunded[source] += part
+                fee_back += rules.fee_back(
+                    self.fees[source], self.captured[source], before, before + part
+                )
+                settles_at = max(settles_at, self.cut_off_at[source])
                 allocations.append((source, part))
-        return self._add("refund", amount, at, None, tuple(allocations))
+        refund_id = self.auth_id.replace("auth", "ref") + f"_{len(self.facts) + 1}"
+        self.awaiting[refund_id] = Awaiting(-amount, -fee_back, settles_at)
+        return self._add("refund", amount, at, allocations=tuple(allocations))
+
+    def _void_capture(self, capture_id: str, at: datetime) -> Fact:
+        refused = None
+        if capture_id in self.voided:
+            refused = "already_voided"
+        elif capture_id not in self.awaiting or at >= self.cut_off_at[capture_id]:
+            refused = "already_settled"
+        elif self.refunded[capture_id]:
+            refused = "already_refunded"
+        amount = self.voided.get(capture_id) or self.captured[capture_id]
+        if refused:
+            return self._add("void", amount, at, refused)
+        self.voided[capture_id] = self.captured.pop(capture_id)
+        del self.awaiting[capture_id]
+        if self.ended or at >= self.expires_at:
+            self.released += amount
+            self.ended = self.ended if self.captured else "void"
+        return self._add("void", amount, at, allocations=((capture_id, amount),))
 
     def _void(self, at: datetime) -> Fact:
         rest, refused = self.rest, self._closed()
@@ -148,17 +243,20 @@ class Expected:
     def _mismatch(self, currency: str | None) -> str | None:
         return None if currency in {None, self.currency} else "currency_mismatch"
 
-    def _add(
+    def _add(  # noqa: PLR0913 - a transaction says this much
         self,
         kind: str,
         amount: int,
         at: datetime,
         refused: str | None = None,
+        *,
         allocations: tuple[tuple[str, int], ...] = (),
+        items: tuple[Item, ...] = (),
     ) -> Fact:
-        sums = (sum(self.captured.values()), sum(self.refunded.values()), self.released)
+        captured, refunded = sum(self.captured.values()), sum(self.refunded.values())
+        sums = (captured, refunded, self.released, self.settled)
         status = "failed" if refused else "completed"
-        fact = Fact(kind, status, amount, at, sums, refused, allocations)
+        fact = Fact(kind, status, amount, at, sums, refused, allocations, items)
         self.facts.append(fact)
         return fact
 
@@ -171,7 +269,7 @@ def expected_of(operation: Authorize, auth_id: str, at: datetime) -> Expected:
         part = simulate.approved_amount if operation.partial_approval else 0
         authorized = {"00": operation.amount, "10": part or 0}.get(simulate.response_code, 0)
     status = "approved" if authorized else "declined"
-    fact = Fact("authorization", status, operation.amount, at, (0, 0, 0))
+    fact = Fact("authorization", status, operation.amount, at, (0, 0, 0, 0))
     return Expected(
         auth_id, number, operation.currency, operation.reference, authorized, at + WEEK, [fact]
     )

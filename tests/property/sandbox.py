@@ -1,14 +1,17 @@
 """The real services on a real ledger, with every answer held against the model."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from payments_sandbox.domain.calendar import SettlementDays
+from payments_sandbox.domain.fees import FeeOnRefund
 from payments_sandbox.domain.merchant import ApiKey
 from payments_sandbox.domain.operations import Authorize, Operation
 from payments_sandbox.domain.payment import Payment, Status
@@ -16,9 +19,12 @@ from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.merchants import hash_of
 from payments_sandbox.services.payments import Outcome, Payments, Request
 from payments_sandbox.services.ports import PaymentFilter
+from payments_sandbox.services.sweep import Progress
+from tests.property.bookkeeping import Bookkeeping
 from tests.property.folding import assert_sound
 from tests.property.homes import Home, Opens
 from tests.property.model import Expected, expected_of, fact_of
+from tests.property.settling import Books, Rules
 from tests.unit.stand_ins import NOW, SECRETS, ManualClock, SeededIds
 
 KEY_LIFE = timedelta(hours=24)
@@ -55,12 +61,23 @@ class CheckedSandbox:
         )
         self.run(_with_merchants(home, MERCHANT_ID, STRANGER_ID))
         self._ledger = home.ledger
+        self._merchants = home.merchants
+        self._bookkeepers = [Bookkeeping(home, self.clock, MERCHANT_ID) for _ in range(PROCESSES)]
         self._processes = [
             Payments(home.ledger, home.merchants, self.clock, SeededIds(seed), SECRETS)
             for seed in range(PROCESSES)
         ]
         self.expected: dict[str, Expected] = {}
+        self.books = Books()
+        self.rules = Rules()
+        self._ahead = timedelta()
         self._keys = 0
+        self._checked: object = None
+
+    @property
+    def now(self) -> datetime:
+        """What the merchant's clock should show."""
+        return self.clock.at + self._ahead
 
     def close(self) -> None:
         """Let go of everything."""
@@ -113,23 +130,76 @@ class CheckedSandbox:
 
     def note(self, operation: Authorize | Operation, request: Request, answer: Transaction) -> Sent:
         """Do in the model what was done, and compare."""
-        at, auth_id = self.clock.at, answer.payment_id
+        at, auth_id = self.now, answer.payment_id
         if isinstance(operation, Authorize):
             assert auth_id not in self.expected
             self.expected[auth_id] = expected_of(operation, auth_id, at)
             foreseen = self.expected[auth_id].facts[0]
         else:
-            foreseen = self.expected[auth_id].foresee(operation, at)
+            foreseen = self.expected[auth_id].foresee(operation, at, self.rules)
         assert foreseen == fact_of(answer)
         return Sent(operation, request, answer, at + KEY_LIFE)
+
+    def choose(self, rules: Rules) -> None:
+        """Have the merchant choose other rules for what is captured and refunded from now on."""
+        self.rules = rules
+        chosen = {
+            "settlement_cutoff": rules.cutoff,
+            "settlement_days": SettlementDays("weekdays" if rules.weekdays else "every_day"),
+            "settlement_holidays": tuple(sorted(rules.holidays)),
+            "fee_rate_bps": rules.rate_bps,
+            "fee_fixed": rules.fixed,
+            "fee_on_refund": FeeOnRefund("returned" if rules.returned else "kept"),
+        }
+        self.run(
+            self._merchants.change(
+                MERCHANT_ID, lambda one: replace(one, settings=replace(one.settings, **chosen))
+            )
+        )
+
+    def advance_to(self, to: datetime, process: int) -> None:
+        """Move the merchant's clock, and check what happened on the way."""
+        clocks = self._bookkeepers[process].clocks
+        advanced = self.run(clocks.advance_to(MERCHANT_ID, to))
+        self._ahead = max(self.now, to) - self.clock.at
+        self._check_progress(advanced.progress, to)
+        assert self.run(clocks.read(MERCHANT_ID)).now == self.now
+
+    def settle(self, process: int) -> None:
+        """Do what is due by now, and check what happened."""
+        self._check_progress(self.run(self._bookkeepers[process].desk.run(MERCHANT_ID)), self.now)
+
+    def settle_twice_at_once(self) -> None:
+        """Do what is due by now in both processes: between them, each thing happens once."""
+
+        async def both() -> list[Progress]:
+            return await asyncio.gather(*(one.desk.run(MERCHANT_ID) for one in self._bookkeepers))
+
+        first, second = self.run(both())
+        happened = self.books.catch_up([*self.expected.values()], self.rules, self.now)
+        assert happened == Counter(first.counts) + Counter(second.counts)
+
+    def _check_progress(self, progress: Progress, to: datetime) -> None:
+        assert progress.complete
+        assert progress.reached == max(to, self.now)
+        happened = self.books.catch_up([*self.expected.values()], self.rules, to)
+        assert happened == progress.counts, (happened, progress.counts)
+
+    async def check_books(self) -> None:
+        """Compare batches and balances with the model, if anything can have changed."""
+        states = [one.state for kept in self.books.batches.values() for one in kept]
+        so_far = (sum(one.seq for one in self.expected.values()), states)
+        if so_far != self._checked:
+            await self._bookkeepers[0].check(self.books, [*self.expected.values()])
+            self._checked = so_far
 
     async def check_read(self, auth_id: str) -> None:
         """Read a payment, which records what is due, and compare."""
         expected = self.expected[auth_id]
-        expected.fall_due(self.clock.at)
+        expected.fall_due(self.now)
         payment, transactions = await self._processes[0].history(MERCHANT_ID, auth_id)
         assert_sound(payment, transactions)
-        assert expected.status_at(self.clock.at) == payment.status
+        assert expected.status_at(self.now) == payment.status
         assert expected.facts == [fact_of(one) for one in transactions]
 
     async def check_stored(self) -> None:
@@ -161,10 +231,10 @@ class CheckedSandbox:
         assert await self._listed(PaymentFilter(), 2, STRANGER_ID) == []
 
     def _with_status(self, payments: list[Expected], status: Status) -> list[Expected]:
-        return [one for one in payments if one.status_at(self.clock.at) == status]
+        return [one for one in payments if one.status_at(self.now) == status]
 
     async def _check_list(self, wanted: list[Expected], by: PaymentFilter) -> None:
-        assert [(one.auth_id, one.status_at(self.clock.at)) for one in wanted] == [
+        assert [(one.auth_id, one.status_at(self.now)) for one in wanted] == [
             (one.payment_id, one.status) for one in await self._listed(by, 50)
         ]
 

@@ -46,7 +46,7 @@ def test_payments_and_transactions(
     for operation, span in steps:
         at += span
         payment, due = advance(payment, at)
-        payment, added = operation.apply(payment, at)
+        payment, added = operation.apply(payment, chosen, at)
         found += [*due, *added]
 
     assert payment == decode_payment(encode_payment(payment))

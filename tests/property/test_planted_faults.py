@@ -3,21 +3,28 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test  # pyright: ignore[reportUnknownVariableType]
 
 from payments_sandbox.adapters.dynamodb import DynamoLedger
+from payments_sandbox.adapters.dynamodb_items import head_item, spent_item, transaction_item
+from payments_sandbox.adapters.dynamodb_table import NEW, put_of
 from payments_sandbox.adapters.sqlite import SqliteLedger
+from payments_sandbox.adapters.sqlite_settlements import SqliteSettlements
+from payments_sandbox.domain.calendar import Calendar
 from payments_sandbox.domain.errors import SandboxError
 from payments_sandbox.domain.payment import Change, Payment, Status
+from payments_sandbox.domain.settlement import Settlement, Totals
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.payments import Outcome
 from payments_sandbox.services.ports import IdempotencyKey, Page, PaymentFilter, Spent
+from payments_sandbox.services.settlement_ports import Settled
 from tests.property.homes import on_dynamodb, on_sqlite
 from tests.property.machine import AT_THE_EMULATOR, machine_on
 
@@ -43,6 +50,7 @@ FEW = settings(
 )
 FAULT_WINDOW_S = 0.05
 WRONG = (AssertionError, SandboxError)
+DOMAIN = "payments_sandbox.domain"
 OPERATIONS = "payments_sandbox.domain.operations"
 SERVICES = "payments_sandbox.services.payments"
 
@@ -83,8 +91,7 @@ class KeepsKeysTooLong(SqliteLedger):
     ) -> None:
         """Append under a key that ends late."""
         late = timedelta(milliseconds=1)
-        longer = key and replace(key, expires_at=key.expires_at + late)
-        await super().append(payment, transactions, longer)
+        await super().append(payment, transactions, key and _longer(key, late))
 
 
 class MisreadsHeads(SqliteLedger):
@@ -161,28 +168,35 @@ class LastWriteWins(DynamoLedger):
     async def append(
         self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
     ) -> None:
-        """Wait until rivals have read, then append."""
+        """Wait until rivals have read, then put everything where it belongs."""
         await asyncio.sleep(FAULT_WINDOW_S)
-        await super().append(payment, transactions, key)
-
-    def _put(
-        self, item: dict[str, Any], condition: str, values: dict[str, Any]
-    ) -> "TransactWriteItemTypeDef":
-        put = super()._put(item, condition, values)
-        if item["record"] != {"S": "key"}:
-            put = put | {"Put": {"TableName": self._table.name, "Item": item}}
-        return put
+        now = self._clock.now()
+        items = [transaction_item(payment, one, now) for one in transactions]
+        actions: list[TransactWriteItemTypeDef] = [
+            {"Put": {"TableName": self._table.name, "Item": item}}
+            for item in [head_item(payment), *items]
+        ]
+        if key is not None:
+            actions.insert(0, put_of(self._table, spent_item(key, payment), NEW))
+        try:
+            await self._table.run(self._table.client.transact_write_items, TransactItems=actions)
+        except ClientError as error:
+            raise await self._refusal(error, key) from error
 
 
 class KeysNeverDie(DynamoLedger):
     """It takes a spent key for spent until the table has deleted it."""
 
-    def _put(
-        self, item: dict[str, Any], condition: str, values: dict[str, Any]
-    ) -> "TransactWriteItemTypeDef":
-        if item["record"] == {"S": "key"}:
-            return super()._put(item, "attribute_not_exists(transaction_id)", {})
-        return super()._put(item, condition, values)
+    async def append(
+        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
+    ) -> None:
+        """Append under a key that lives on."""
+        await super().append(payment, transactions, key and _longer(key, timedelta(days=1_000)))
+
+
+def _longer(key: IdempotencyKey, by: timedelta) -> IdempotencyKey:
+    """Return the key with a longer life, on both clocks."""
+    return replace(key, expires_at=key.expires_at + by, forgotten_at=key.forgotten_at + by)
 
 
 def nothing_due(payment: Payment, at: datetime) -> Change:
@@ -195,6 +209,67 @@ def always_replay(spent: Spent, key: IdempotencyKey) -> Outcome:
     """Replay whatever the body is."""
     del key
     return Outcome(spent.transaction, replayed=True)
+
+
+class LosesLines(SqliteSettlements):
+    """Of several lines it writes the last alone."""
+
+    async def settle(self, settlement: Settlement, some: Sequence[Settled]) -> list[Settled]:
+        """Settle, then delete the line that came first."""
+        written = await super().settle(settlement, some)
+        if len(written) > 1:
+            where = (settlement.settlement_id, written[0].payment.payment_id)
+            await self._ledger.writer.run(
+                lambda connection: connection.execute(
+                    "DELETE FROM settlement_lines WHERE settlement_id = ? AND payment_id = ?", where
+                ).close()
+            )
+        return written
+
+
+class ForgetsFees(SqliteSettlements):
+    """It sums up without fees."""
+
+    async def totals(self, settlement: Settlement) -> Totals:
+        """Return totals without fees."""
+        return replace(await super().totals(settlement), fees=0)
+
+
+class SeesLateness(SqliteSettlements):
+    """It finds what is due a millisecond late."""
+
+    async def due(self, merchant_id: str, up_to: datetime, limit: int) -> list[Payment]:
+        """Return what was due a little before."""
+        return await super().due(merchant_id, up_to - timedelta(milliseconds=1), limit)
+
+
+def voidable_for_ever(_: object, __: datetime) -> None:
+    """Let any capture be reversed."""
+
+
+def no_carry(_: Settlement) -> int:
+    """Forgive what is below zero."""
+    return 0
+
+
+def truncated(numerator: int, denominator: int) -> int:
+    """Round down."""
+    return numerator // denominator
+
+
+def every_day(_: Calendar, __: date) -> bool:
+    """Work on Sundays too."""
+    return True
+
+
+def first_of(first: datetime, _: datetime) -> datetime:
+    """Take the first for the greater one."""
+    return first
+
+
+def day_of(_: Calendar, cutoff: datetime) -> date:
+    """Return the day of the cut-off itself."""
+    return cutoff.date()
 
 
 def status_without_refunds(payment: Payment) -> Status:
@@ -216,11 +291,25 @@ RULES: dict[str, tuple[str, object]] = {
     "lets nothing expire": (f"{SERVICES}.advance", nothing_due),
     "replays another body": (f"{SERVICES}._replay", always_replay),
     "keys die early": (f"{SERVICES}.KEY_LIFE", timedelta(hours=24, milliseconds=-1)),
+    "voids what is settled": (f"{DOMAIN}.void_capture._not_voidable", voidable_for_ever),
+    "forgives refunds": (
+        f"{DOMAIN}.settlement.Settlement.carried_forward",
+        property(no_carry),
+    ),
+    "rounds fees down": (f"{DOMAIN}.fees._half_up", truncated),
+    "never rests": (f"{DOMAIN}.calendar.Calendar._is_business_day", every_day),
+    "settles refunds before their captures": (f"{DOMAIN}.operations.max", first_of),
+    "pays on the day of closing": (
+        f"{DOMAIN}.calendar.Calendar.payout_date",
+        day_of,
+    ),
     "miscalls refunds": (
         "payments_sandbox.domain.payment.Payment.status",
         property(status_without_refunds),
     ),
 }
+ADDED = {"settles refunds before their captures"}
+"""Those that stand in the way of a built-in."""
 LEDGERS = [
     LosesHistory,
     ForgetsKeys,
@@ -232,10 +321,13 @@ LEDGERS = [
 ]
 
 
+SETTLEMENTS = [LosesLines, ForgetsFees, SeesLateness]
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_broken_rule_is_caught(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine fails on the real services once a rule is broken."""
-    monkeypatch.setattr(*RULES[rule])
+    monkeypatch.setattr(*RULES[rule], raising=rule not in ADDED)
 
     with pytest.raises(WRONG):
         run_state_machine_as_test(machine_on(on_sqlite()), settings=SETTINGS)
@@ -246,6 +338,13 @@ def test_a_broken_ledger_is_caught(kind: type[SqliteLedger]) -> None:
     """The machine fails on a ledger that does not keep its promises."""
     with pytest.raises(WRONG):
         run_state_machine_as_test(machine_on(on_sqlite(kind)), settings=SETTINGS)
+
+
+@pytest.mark.parametrize("kind", SETTLEMENTS, ids=lambda kind: kind.__name__)
+def test_broken_settlements_are_caught(kind: type[SqliteSettlements]) -> None:
+    """The machine fails where batches are not kept as they should be."""
+    with pytest.raises(WRONG):
+        run_state_machine_as_test(machine_on(on_sqlite(settling=kind)), settings=SETTINGS)
 
 
 @pytest.mark.aws

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from payments_sandbox.domain.event import EventType
 from payments_sandbox.entrypoints.cli import app
-from payments_sandbox.entrypoints.cli_webhooks import STEPS
+from payments_sandbox.entrypoints.cli_trigger import ADVANCE, STEPS
 from tests.running import PROGRAM, Running, free_port, running
 
 pytestmark = pytest.mark.reliability
@@ -31,32 +31,43 @@ def run(sandbox: Running, *arguments: str) -> Result:
 
 @pytest.mark.parametrize("event_type", STEPS)
 def test_each_event(sandbox: Running, event_type: EventType) -> None:
-    """The newest event is of that type and payment, and its id is what was printed last."""
+    """The event whose id is printed last is of that type, and each call before it has its line."""
     ran = run(sandbox, "trigger", event_type, "--amount", "700", "--currency", "EUR")
-    newest = sandbox.call("GET", "/events?limit=1").json["data"][0]
-    *steps, event = (line.split() for line in ran.stdout.splitlines())
-    history = sandbox.call("GET", f"/payments/{newest['data']['auth_id']}").json
+    *steps, (word, name, event_id) = (line.split() for line in ran.stdout.splitlines())
+    event = sandbox.call("GET", f"/events/{event_id}").json
+    history = sandbox.call("GET", f"/payments/{steps[0][-1]}").json
+    calls = [one for one in STEPS[event_type] if one is not ADVANCE]
 
     assert ran.exit_code == 0
-    assert newest["type"] == event_type
-    assert event == ["event", event_type, newest["id"]]
-    assert [(one[0], one[-1]) for one in steps] == [
+    assert (word, name, event["type"]) == ("event", event_type, event_type)
+    assert event["data"].get("auth_id", history["auth_id"]) == history["auth_id"]
+    assert [(one[0], one[-1]) for one in steps if one[0] != "advance"] == [
         (step.operation, made["transaction_id"])
-        for step, made in zip(STEPS[event_type], history["transactions"], strict=True)
+        for step, made in zip(calls, history["transactions"], strict=False)
     ]
+    assert ("advance" in ran.stdout) == (ADVANCE in STEPS[event_type])
     assert (history["amount"], history["currency"]) == (700, "EUR")
 
 
-def test_every_event_but_one_can_be_triggered(sandbox: Running) -> None:
-    """The list has them all; an expiry takes a week, and the refusal says so."""
+def test_every_event_can_be_triggered(sandbox: Running) -> None:
+    """The list has them all, and says which of them move the clock."""
     listed = run(sandbox, "trigger")
-    ran = run(sandbox, "trigger", "authorization_expired")
+    lines = {line.split()[0]: line for line in listed.stdout.splitlines()[1:]}
 
-    assert {*STEPS} == {*EventType} - {EventType.AUTHORIZATION_EXPIRED}
     assert listed.exit_code == 0
-    assert all(name in listed.stdout for name in STEPS)
+    assert {*lines} == {*STEPS} == {*EventType}
+    assert {name for name, line in lines.items() if line.endswith(", advance")} == {
+        "authorization_expired", "transaction_settled", "settlement_closed", "settlement_paid",
+    }  # fmt: skip
+
+
+def test_a_batch_that_pays_nothing_out(sandbox: Running) -> None:
+    """Where fees eat the capture there is no payout to wait for, and the refusal says so."""
+    ran = run(sandbox, "trigger", "settlement_paid", "--amount", "20", "--currency", "SEK")
+
     assert ran.exit_code == 1
-    assert "seven days" in ran.stderr
+    assert "leaves nothing to pay out" in ran.stderr
+    assert "event " not in ran.stdout
 
 
 def test_an_outcome_that_was_not_meant(sandbox: Running) -> None:

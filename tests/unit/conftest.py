@@ -11,9 +11,12 @@ from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.api.answers import event_bytes
 from payments_sandbox.api.deliveries import ping_bytes
 from payments_sandbox.services.dispatch import Dispatch
+from payments_sandbox.services.merchants import MerchantTime
 from payments_sandbox.services.payments import Payments
+from payments_sandbox.services.sweep import Sweep
 from tests.unit.examples import MERCHANT_ID, OTHER_ID
 from tests.unit.ledgers import ContendedLedger, opened_at, with_merchants
+from tests.unit.shop import ContendedSettlements, Shop
 from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
 from tests.unit.webhooks import ContendedDeliveries, RecordingSender, Webhooks
 
@@ -44,6 +47,12 @@ async def merchants(ledger: ContendedLedger) -> SqliteMerchants:
 
 
 @pytest.fixture
+def merchant_time(merchants: SqliteMerchants, clock: ManualClock) -> MerchantTime:
+    """Return the merchants' clocks."""
+    return MerchantTime(merchants, clock)
+
+
+@pytest.fixture
 def payments(
     ledger: ContendedLedger, merchants: SqliteMerchants, clock: ManualClock, ids: SeededIds
 ) -> Payments:
@@ -70,3 +79,17 @@ def webhooks(
         render_ping=ping_bytes,
     )
     return Webhooks(payments, endpoints, deliveries, sender, dispatch, clock)
+
+
+@pytest.fixture
+def shop(
+    ledger: ContendedLedger,
+    merchants: SqliteMerchants,
+    merchant_time: MerchantTime,
+    clock: ManualClock,
+    payments: Payments,
+) -> Shop:
+    """Return a merchant that sells, and is settled with, over the real ledger."""
+    settlements = ContendedSettlements(ledger, clock)
+    sweep = Sweep(ledger, merchants, settlements, clock)
+    return Shop(payments, ledger, merchants, settlements, sweep, merchant_time, clock)

@@ -1,27 +1,39 @@
 """Payments to test with, brought to each state by the operations themselves."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from payments_sandbox.domain.card import PresentedCard
 from payments_sandbox.domain.identifiers import payment_id_of
 from payments_sandbox.domain.issuer import Simulate
 from payments_sandbox.domain.merchant import Merchant, Settings
-from payments_sandbox.domain.operations import Authorize, Capture, Operation, Refund, Void
+from payments_sandbox.domain.operations import (
+    Authorize,
+    Capture,
+    Operation,
+    Refund,
+    Void,
+)
 from payments_sandbox.domain.payment import Change, Payment, advance
+from payments_sandbox.domain.settlement import settle
 from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.domain.void_capture import VoidCapture
 from tests.unit.stand_ins import NOW
 
 CORE = "01kjm0000000abcdefghjkmnpq"
 AUTH_ID = payment_id_of(CORE)
 CARD_ID = "card_abc"
 MERCHANT_ID, OTHER_ID = "default", "other"
-MERCHANT = Merchant(MERCHANT_ID, Settings())
+SETTINGS = Settings()
+MERCHANT = Merchant(MERCHANT_ID, SETTINGS)
 VISA = PresentedCard("4242424242424242", 12, 2035, "123")
 AUTHORIZE = Authorize(VISA, 1000, "USD")
 DECLINE = replace(AUTHORIZE, simulate=Simulate("05"))
 EXPIRY_AT = NOW + timedelta(days=7)
-MILLISECOND = timedelta(milliseconds=1)
+CUTOFF = datetime(2026, 3, 2, tzinfo=UTC)
+"""Of what is captured now."""
+DAY, MILLISECOND = timedelta(days=1), timedelta(milliseconds=1)
+SETTLEMENT_ID = f"stl_{CORE}"
 
 
 def opened(
@@ -36,13 +48,18 @@ def opened(
     return operation.apply(payment_id, card_id, merchant, at)
 
 
-def after(*operations: Operation, payment: Payment | None = None, at: datetime = NOW) -> Change:
+def after(
+    *operations: Operation,
+    payment: Payment | None = None,
+    settings: Settings = SETTINGS,
+    at: datetime = NOW,
+) -> Change:
     """Return the payment after the operations, with their transactions and what was due."""
     payment = payment or opened().payment
     transactions: list[Transaction] = []
     for operation in operations:
         payment, due = advance(payment, at)
-        payment, added = operation.apply(payment, at)
+        payment, added = operation.apply(payment, settings, at)
         transactions += [*due, *added]
     return Change(payment, tuple(transactions))
 
@@ -52,8 +69,22 @@ def expired(payment: Payment) -> Payment:
     return advance(payment, EXPIRY_AT).payment
 
 
+def settled(payment: Payment, cutoff: datetime = CUTOFF) -> Payment:
+    """Return the payment after a batch took all it takes at a cut-off."""
+    return settle(payment, SETTLEMENT_ID, cutoff).payment
+
+
+def settled_refund() -> Payment:
+    """Return a payment that was refunded after it was settled, both in a batch."""
+    captured = settled(after(Capture(AUTH_ID)).payment)
+    later = CUTOFF + timedelta(hours=1)
+    return settled(after(Refund(AUTH_ID), payment=captured, at=later).payment, CUTOFF + DAY)
+
+
 CAPTURE, VOID, REFUND = Capture(AUTH_ID), Void(AUTH_ID), Refund(AUTH_ID)
 SOME = Capture(AUTH_ID, 300)
+FIRST_CAPTURE = f"cap_{CORE}_2"
+VOID_CAPTURE = VoidCapture(AUTH_ID, FIRST_CAPTURE)
 
 # One payment in each state that the rules tell apart.
 STATES: dict[str, Payment] = {
@@ -69,4 +100,10 @@ STATES: dict[str, Payment] = {
     "refunded": after(CAPTURE, REFUND).payment,
     "voided": after(VOID).payment,
     "expired": expired(opened().payment),
+    "its capture voided": after(SOME, VOID_CAPTURE).payment,
+    "its final capture voided": after(replace(SOME, final=True), VOID_CAPTURE).payment,
+    "its last capture voided after the rest": after(SOME, VOID, VOID_CAPTURE).payment,
+    "settled": settled(after(CAPTURE).payment),
+    "settled in part": settled(after(SOME).payment),
+    "settled, then refunded": settled_refund(),
 }

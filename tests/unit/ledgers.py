@@ -3,16 +3,17 @@
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
-from payments_sandbox.domain.merchant import ApiKey
+from payments_sandbox.domain.merchant import ApiKey, Settings
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.merchants import hash_of
-from payments_sandbox.services.ports import Clock, IdempotencyKey, LostRace
+from payments_sandbox.services.ports import Clock, IdempotencyKey, LostRace, Merchants
 from tests.unit.stand_ins import NOW
 
 
@@ -61,3 +62,8 @@ async def with_merchants(ledger: SqliteLedger, *merchant_ids: str) -> SqliteMerc
         key = ApiKey(f"key of {merchant_id}", merchant_id, NOW)
         await merchants.add_key(key, hash_of(key.key_id))
     return merchants
+
+
+async def set_to(merchants: Merchants, merchant_id: str, settings: Settings) -> None:
+    """Give the merchant these settings."""
+    await merchants.change(merchant_id, lambda one: replace(one, settings=settings))

@@ -34,6 +34,19 @@ class ManualClock:
         await asyncio.sleep(0)
 
 
+class SlowClock(ManualClock):
+    """A clock that goes on by so much whenever somebody looks at it."""
+
+    def __init__(self, at: datetime = NOW, *, looked_for: timedelta = timedelta()) -> None:
+        super().__init__(at)
+        self.looked_for = looked_for
+
+    def now(self) -> datetime:
+        """Return the time, a little later each time."""
+        self.at += self.looked_for
+        return self.at
+
+
 class SeededIds:
     """Ids that a seed repeats: a count where the time would be, then 80 bits of chance."""
 

@@ -11,7 +11,7 @@ from payments_sandbox.domain.transaction import (
     TransactionStatus,
     TransactionType,
 )
-from tests.unit.examples import AUTH_ID, CAPTURE, CORE, NOW, after, opened
+from tests.unit.examples import AUTH_ID, CAPTURE, CORE, CUTOFF, NOW, SETTINGS, after, opened
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -26,7 +26,7 @@ def test_all_of_it() -> None:
             version=2,
             amounts=amounts,
             updated_at=LATER,
-            captures=(Captured(f"cap_{CORE}_2", 1000, LATER),),
+            captures=(Captured(f"cap_{CORE}_2", 1000, LATER, CUTOFF, fee=59),),
         ),
         (
             Transaction(
@@ -36,7 +36,7 @@ def test_all_of_it() -> None:
         ),
     )  # fmt: skip
 
-    assert expected == CAPTURE.apply(payment, LATER)
+    assert expected == CAPTURE.apply(payment, SETTINGS, LATER)
 
 
 def test_a_part() -> None:

@@ -10,9 +10,10 @@ from payments_sandbox.domain.delivery import DeadReason, Delivery, RetrySchedule
 from payments_sandbox.domain.errors import Conflict, EndpointDisabled, NotFound
 from payments_sandbox.domain.identifiers import delivery_place_of
 from payments_sandbox.services.deliveries import DeliveryDesk, Redelivered, Span
+from payments_sandbox.services.merchants import MerchantTime
 from payments_sandbox.services.webhook_ports import DeliveryFilter, listed_at
 from tests.unit.examples import MERCHANT_ID, MILLISECOND, OTHER_ID
-from tests.unit.stand_ins import NOW, ManualClock, SeededIds
+from tests.unit.stand_ins import NOW, SeededIds
 from tests.unit.webhooks import (
     DELIVERY,
     ENDPOINT,
@@ -43,10 +44,10 @@ def courier() -> RecordingCourier:
 
 @pytest.fixture
 def desk(
-    webhooks: Webhooks, courier: RecordingCourier, clock: ManualClock, ids: SeededIds
+    webhooks: Webhooks, courier: RecordingCourier, merchant_time: MerchantTime, ids: SeededIds
 ) -> DeliveryDesk:
     """Return the use cases under test."""
-    return DeliveryDesk(webhooks.endpoints, webhooks.deliveries, courier, clock, ids)
+    return DeliveryDesk(webhooks.endpoints, webhooks.deliveries, courier, merchant_time, ids)
 
 
 def made(number: int, at: datetime = NOW, *, dead: bool = True) -> Delivery:

@@ -12,9 +12,11 @@ from payments_sandbox.api.answers import event_bytes
 from payments_sandbox.domain.delivery import DeadReason, RetrySchedule, State
 from payments_sandbox.domain.endpoint import DisabledReason, Endpoint, SecretVersion
 from payments_sandbox.domain.errors import Conflict, LedgerUnavailable
+from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.services import dispatch
 from payments_sandbox.services.dispatch import claim
 from tests.unit.examples import MERCHANT_ID
+from tests.unit.ledgers import set_to
 from tests.unit.stand_ins import NOW, SECRETS
 from tests.unit.webhooks import (
     DELIVERY,
@@ -56,9 +58,7 @@ async def test_failed(
     webhooks: Webhooks, merchants: SqliteMerchants, schedule: RetrySchedule
 ) -> None:
     """A failed attempt is due again as the merchant's schedule says."""
-    await merchants.change_settings(
-        MERCHANT_ID, lambda one: replace(one, webhook_schedule=schedule)
-    )
+    await set_to(merchants, MERCHANT_ID, Settings(webhook_schedule=schedule))
     delivery = await webhooks.begin()
     webhooks.sender.outcome = ERROR
 
@@ -167,7 +167,7 @@ async def test_a_retention_that_ends(
     webhooks: Webhooks, merchants: SqliteMerchants, *, in_flight: bool
 ) -> None:
     """A delivery whose payment's retention ends on the way is over, without a fault."""
-    await merchants.change_settings(MERCHANT_ID, lambda one: replace(one, retention_days=1))
+    await set_to(merchants, MERCHANT_ID, Settings(retention_days=1))
     delivery = await webhooks.begin()
 
     async def end() -> None:

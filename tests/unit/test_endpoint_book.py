@@ -12,6 +12,7 @@ from payments_sandbox.domain.chaos import Chaos
 from payments_sandbox.domain.endpoint import Endpoint, SecretVersion
 from payments_sandbox.domain.errors import NotFound, TooManyEndpoints
 from payments_sandbox.services.endpoints import EndpointBook, NewEndpoint, WithSecret
+from payments_sandbox.services.merchants import MerchantTime
 from tests.unit.examples import MERCHANT_ID, OTHER_ID
 from tests.unit.ledgers import ContendedLedger
 from tests.unit.stand_ins import NOW, SECRETS, ManualClock, SeededIds
@@ -22,9 +23,9 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def book(webhooks: Webhooks, clock: ManualClock, ids: SeededIds) -> EndpointBook:
+def book(webhooks: Webhooks, merchant_time: MerchantTime, ids: SeededIds) -> EndpointBook:
     """Return the use cases under test."""
-    return EndpointBook(webhooks.endpoints, SECRETS, clock, ids)
+    return EndpointBook(webhooks.endpoints, SECRETS, merchant_time, ids)
 
 
 def secret_of(shown: WithSecret) -> bytes:

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 import pytest
 
 from payments_sandbox.domain import errors
-from payments_sandbox.domain.errors import REFUSALS, Refusal, SandboxError, Unrecorded
+from payments_sandbox.domain.errors import (
+    REFUSALS,
+    AmountExceedsCapturable,
+    AmountExceedsRefundable,
+    ClockStep,
+    CurrencyMismatch,
+    NotATestCard,
+    Refusal,
+    SandboxError,
+    Unrecorded,
+)
 
 RETRYABLE = {"conflict", "ledger_unavailable"}
 
@@ -40,14 +50,15 @@ def test_what_a_retry_can_help(error: type[SandboxError]) -> None:
 @pytest.mark.parametrize("error", LEAVES)
 def test_param_names_what_was_sent(error: type[SandboxError]) -> None:
     """An error about a field names the field."""
-    expected = {
-        "currency_mismatch": "currency",
-        "amount_exceeds_capturable": "amount",
-        "amount_exceeds_refundable": "amount",
-        "validation_failed": "card.number",
-    }.get(error.code)
+    named: dict[type[SandboxError], str] = {
+        CurrencyMismatch: "currency",
+        AmountExceedsCapturable: "amount",
+        AmountExceedsRefundable: "amount",
+        NotATestCard: "card.number",
+        ClockStep: "to",
+    }
 
-    assert expected == error.param
+    assert named.get(error) == error.param
 
 
 def test_an_error_is_recorded_or_not() -> None:
@@ -64,8 +75,12 @@ def test_refusals_are_complete() -> None:
 
 
 def test_codes_are_unique() -> None:
-    """A code names one error."""
-    assert len(LEAVES) == len({error.code for error in LEAVES})
+    """A code names one error, and `validation_failed` the field that is wrong."""
+    named = [(error.code, error.param) for error in LEAVES]
+    codes = [code for code, _ in named if code != "validation_failed"]
+
+    assert len(LEAVES) == len(set(named))
+    assert len(codes) == len(set(codes))
 
 
 def test_the_tree_is_drawn_as_it_is() -> None:

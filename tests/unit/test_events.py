@@ -3,6 +3,7 @@
 import pytest
 
 from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.domain.identifiers import event_id_of
 from payments_sandbox.domain.operations import Capture
 from payments_sandbox.domain.transaction import Transaction
@@ -21,9 +22,9 @@ def events(ledger: ContendedLedger) -> Events:
     return Events(ledger)
 
 
-def id_of(event: Transaction) -> str:
+def id_of(event: Logged) -> str:
     """Return the id of the event."""
-    return event_id_of(event.payment_id, event.seq)
+    return event_id_of(event.subject_id, event.seq)
 
 
 async def happenings(payments: Payments) -> list[Transaction]:

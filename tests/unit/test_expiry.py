@@ -7,7 +7,7 @@ import pytest
 
 from payments_sandbox.domain.errors import PaymentFull
 from payments_sandbox.domain.operations import Operation, Refund
-from payments_sandbox.domain.payment import TRANSACTIONS_MAX, Change, Ended, advance
+from payments_sandbox.domain.payment import TRANSACTIONS_MAX, Change, Ended, Status, advance
 from payments_sandbox.domain.transaction import TransactionStatus, TransactionType
 from tests.unit.examples import (
     AUTH_ID,
@@ -16,6 +16,7 @@ from tests.unit.examples import (
     MILLISECOND,
     NOW,
     REFUND,
+    SETTINGS,
     SOME,
     STATES,
     VOID,
@@ -106,11 +107,15 @@ def test_a_refund_outlives_the_authorization() -> None:
     assert change.transactions[-1].error_code is None
 
 
-def test_a_full_payment_does_not_expire() -> None:
-    """A payment without room for one more transaction stays as it is, rather than fail to load."""
+def test_a_full_payment_expires_too() -> None:
+    """There is always room for what happens by itself, a thousand transactions or not."""
     full = replace(opened().payment, version=TRANSACTIONS_MAX)
+    expected = AUTH_ID.replace("auth_", "exp_") + "_1001"
 
-    assert Change(full, ()) == advance(full, EXPIRY_AT)
+    expired, (expiry,) = advance(full, EXPIRY_AT)
+
+    assert expected == expiry.transaction_id
+    assert expired.status is Status.EXPIRED
 
 
 def test_the_last_place_may_be_the_expiry() -> None:
@@ -121,4 +126,4 @@ def test_the_last_place_may_be_the_expiry() -> None:
 
     assert expired.version == TRANSACTIONS_MAX
     with pytest.raises(PaymentFull):
-        CAPTURE.apply(expired, EXPIRY_AT)
+        CAPTURE.apply(expired, SETTINGS, EXPIRY_AT)

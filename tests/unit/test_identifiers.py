@@ -49,6 +49,8 @@ JUNK_TRANSACTIONS = [
     f"ca_{CORE}_2",
     f"capture_{CORE}_2",
     f"CAP_{CORE}_2",
+    f"stl_{CORE}",
+    f"stl_{CORE}_2",
     f"cap_{CORE[:-1]}_2",
     f"cap_{CORE}0_2",
 ]
@@ -61,6 +63,16 @@ JUNK_EVENTS = [
     f"EVT_{CORE}_1",
     f"cap_{CORE}_2",
     f"ping_{CORE}",
+    f"stl_{CORE}",
+    f"stl_{CORE}_1",
+    f"evt_stl_{CORE}",
+    f"evt_stl_stl_{CORE}_1",
+    f"evt_auth_{CORE}_1",
+    f"evt_cap_{CORE}_1",
+    f"evt_STL_{CORE}_1",
+    f"evt_stl{CORE}_1",
+    f"evt_stl_{CORE[:-1]}_1",
+    *(f"evt_stl_{CORE}_{seq}" for seq in ["0", *NO_NUMBERS]),
     *(f"evt_{CORE}_{seq}" for seq in ["0", *NO_NUMBERS]),
 ]
 JUNK_DELIVERIES = [
@@ -72,6 +84,10 @@ JUNK_DELIVERIES = [
     f"dlv_{CORE}_1_{CORE}\n",
     f"dlv_{CORE}_1_ep_{CORE}",
     f"DLV_{CORE}_1_{CORE}",
+    f"dlv_auth_{CORE}_1_{CORE}",
+    f"dlv_stl_stl_{CORE}_1_{CORE}",
+    f"dlv_stl_{CORE}_1_{CORE}\n",
+    *(f"dlv_stl_{CORE}_{seq}_{CORE}" for seq in NO_NUMBERS),
     *(f"dlv_{CORE}_{seq}_{CORE}" for seq in NO_NUMBERS),
 ]
 
@@ -101,6 +117,7 @@ def test_an_authorization_is_its_payment() -> None:
         (TransactionType.REFUND, "ref"),
         (TransactionType.VOID, "void"),
         (TransactionType.EXPIRY, "exp"),
+        (TransactionType.SETTLEMENT, "set"),
     ],
 )
 def test_prefixes(kind: TransactionType, prefix: str) -> None:

@@ -8,7 +8,18 @@ import pytest
 from payments_sandbox.domain.errors import PaymentFull
 from payments_sandbox.domain.operations import Capture, Operation, Refund
 from payments_sandbox.domain.payment import CAPTURES_MAX, TRANSACTIONS_MAX, Payment
-from tests.unit.examples import AUTH_ID, AUTHORIZE, CAPTURE, CORE, NOW, REFUND, VOID, after, opened
+from tests.unit.examples import (
+    AUTH_ID,
+    AUTHORIZE,
+    CAPTURE,
+    CORE,
+    NOW,
+    REFUND,
+    SETTINGS,
+    VOID,
+    after,
+    opened,
+)
 
 ONE = Capture(AUTH_ID, 1)
 
@@ -38,7 +49,7 @@ def test_a_hundred_captures_fit() -> None:
 
     assert expected == len(full.captures) == full.amounts.captured
     with pytest.raises(PaymentFull):
-        ONE.apply(full, NOW)
+        ONE.apply(full, SETTINGS, NOW)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +57,7 @@ def test_a_hundred_captures_fit() -> None:
 )
 def test_full_of_captures_is_not_full(operation: Operation) -> None:
     """A hundred captures still leave room to void the rest and to refund."""
-    assert operation.apply(with_captures(100), NOW).transactions[0].error_code is None
+    assert operation.apply(with_captures(100), SETTINGS, NOW).transactions[0].error_code is None
 
 
 def test_failed_captures_do_not_count_as_captures() -> None:
@@ -67,7 +78,7 @@ def test_failed_captures_do_not_count_as_captures() -> None:
 )
 def test_a_refusal_comes_before_the_hundred(operation: Operation, expected: str) -> None:
     """A capture the rules refuse is refused as ever, whether or not it would have fitted."""
-    assert expected == operation.apply(with_captures(100), NOW).transactions[0].error_code
+    assert expected == operation.apply(with_captures(100), SETTINGS, NOW).transactions[0].error_code
 
 
 @pytest.mark.parametrize(
@@ -75,9 +86,9 @@ def test_a_refusal_comes_before_the_hundred(operation: Operation, expected: str)
 )
 def test_a_thousand_transactions_fit(operation: Operation) -> None:
     """The thousandth transaction is written; after it nothing is, refusals included."""
-    last = operation.apply(with_transactions(999), NOW)
+    last = operation.apply(with_transactions(999), SETTINGS, NOW)
     expected = 1000
 
     assert expected == last.payment.version == last.transactions[0].seq
     with pytest.raises(PaymentFull):
-        operation.apply(with_transactions(1000), NOW)
+        operation.apply(with_transactions(1000), SETTINGS, NOW)

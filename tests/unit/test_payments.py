@@ -24,7 +24,7 @@ from tests.unit.examples import (
     OTHER_ID,
     VISA,
 )
-from tests.unit.ledgers import ContendedLedger
+from tests.unit.ledgers import ContendedLedger, set_to
 from tests.unit.requests import request
 from tests.unit.stand_ins import SECRETS, ManualClock, SeededIds
 
@@ -187,7 +187,7 @@ async def test_listing_records_nothing(
 async def test_only_test_cards(payments: Payments, merchants: SqliteMerchants) -> None:
     """A merchant may refuse all but published cards; then nothing is left behind."""
     unknown = replace(AUTHORIZE, card=replace(VISA, number="4539578763621486"))
-    await merchants.change_settings(MERCHANT_ID, lambda _: Settings(test_cards_only=True))
+    await set_to(merchants, MERCHANT_ID, Settings(test_cards_only=True))
 
     with pytest.raises(NotATestCard):
         await payments.authorize(unknown, request("authorize", "a"))
@@ -204,7 +204,7 @@ async def test_settings_are_those_of_the_moment(
     unknown = replace(AUTHORIZE, card=replace(VISA, number="4539578763621486"))
     await payments.authorize(unknown, request("authorize", "a"))
 
-    await merchants.change_settings(MERCHANT_ID, lambda _: Settings(test_cards_only=True))
+    await set_to(merchants, MERCHANT_ID, Settings(test_cards_only=True))
 
     with pytest.raises(NotATestCard):
         await payments.authorize(unknown, request("authorize", "b"))
@@ -212,12 +212,12 @@ async def test_settings_are_those_of_the_moment(
 
 
 async def test_a_merchant_that_is_not_there(payments: Payments, ledger: ContendedLedger) -> None:
-    """Nobody authorizes in the name of a merchant that is not there; nothing is left of it."""
+    """Nobody authorizes or reads in the name of a merchant that is not there."""
     with pytest.raises(NotFound):
         await payments.authorize(AUTHORIZE, request("authorize", merchant_id="nobody"))
+    with pytest.raises(NotFound):
+        await payments.list_payments("nobody", EVERYTHING, before=None, limit=10)
 
-    page = await payments.list_payments("nobody", EVERYTHING, before=None, limit=10)
-    assert not page.payments
     assert not ledger.appends
 
 
@@ -236,7 +236,7 @@ async def test_card_ids(payments: Payments, merchants: SqliteMerchants) -> None:
     first = await card_id("4242424242424242", "a")
     another = await card_id("4111111111111111", "b")
     elsewhere = await card_id("4242424242424242", "c", OTHER_ID)
-    await merchants.change_settings(MERCHANT_ID, lambda _: Settings(test_cards_only=True))
+    await set_to(merchants, MERCHANT_ID, Settings(test_cards_only=True))
     same = await card_id("4242424242424242", "d")
 
     assert first == same
@@ -260,7 +260,7 @@ async def test_retention_counts_from_the_authorization(
     payments: Payments, merchants: SqliteMerchants, clock: ManualClock
 ) -> None:
     """A payment is gone when the retention of its authorization's day is over, whatever came."""
-    await merchants.change_settings(MERCHANT_ID, lambda _: Settings(retention_days=1))
+    await set_to(merchants, MERCHANT_ID, Settings(retention_days=1))
     auth_id = await authorized(payments)
     clock.at = NOW + timedelta(days=1) - MILLISECOND
     await payments.execute(Capture(auth_id), request("capture"))

@@ -14,7 +14,18 @@ from payments_sandbox.domain.transaction import (
     TransactionStatus,
     TransactionType,
 )
-from tests.unit.examples import AUTH_ID, CAPTURE, CORE, NOW, REFUND, SOME, VOID, after, opened
+from tests.unit.examples import (
+    AUTH_ID,
+    CAPTURE,
+    CORE,
+    NOW,
+    REFUND,
+    SETTINGS,
+    SOME,
+    VOID,
+    after,
+    opened,
+)
 
 FIRST, SECOND, THIRD = f"cap_{CORE}_2", f"cap_{CORE}_3", f"cap_{CORE}_4"
 
@@ -34,7 +45,7 @@ def test_all_of_it() -> None:
         Amounts(1000, 1000, captured=1000, refunded=1000), allocations=allocations,
     )  # fmt: skip
 
-    payment, transactions = REFUND.apply(thrice(), later)
+    payment, transactions = REFUND.apply(thrice(), SETTINGS, later)
 
     assert (expected,) == transactions
     assert payment.status is Status.REFUNDED
@@ -114,7 +125,7 @@ def test_an_unknown_capture(seq: int) -> None:
     payment = after(SOME, VOID).payment
 
     with pytest.raises(NotFound):
-        Refund(AUTH_ID, f"cap_{CORE}_{seq}").apply(payment, NOW)
+        Refund(AUTH_ID, f"cap_{CORE}_{seq}").apply(payment, SETTINGS, NOW)
 
 
 def test_a_failed_capture_cannot_be_named() -> None:
@@ -122,7 +133,7 @@ def test_a_failed_capture_cannot_be_named() -> None:
     failed = after(Capture(AUTH_ID, 1001), CAPTURE)
 
     with pytest.raises(NotFound):
-        Refund(AUTH_ID, failed.transactions[0].transaction_id).apply(failed.payment, NOW)
+        Refund(AUTH_ID, failed.transactions[0].transaction_id).apply(failed.payment, SETTINGS, NOW)
 
 
 def test_before_everything_is_captured() -> None:

@@ -8,7 +8,17 @@ import pytest
 from payments_sandbox.domain.operations import Capture, Operation, Refund
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction, TransactionStatus
-from tests.unit.examples import AUTH_ID, CAPTURE, NOW, REFUND, SOME, STATES, VOID, after
+from tests.unit.examples import (
+    AUTH_ID,
+    CAPTURE,
+    NOW,
+    REFUND,
+    SETTINGS,
+    SOME,
+    STATES,
+    VOID,
+    after,
+)
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -26,6 +36,16 @@ REFUSED_BY: dict[str, tuple[str | None, str | None, str | None]] = {
     "refunded": ("already_captured", "already_captured", "already_refunded"),
     "voided": ("authorization_voided", "authorization_voided", "not_captured"),
     "expired": ("authorization_expired", "authorization_expired", "not_captured"),
+    "its capture voided": (None, None, "already_voided"),
+    "its final capture voided": ("authorization_voided", "authorization_voided", "already_voided"),
+    "its last capture voided after the rest": (
+        "authorization_voided",
+        "authorization_voided",
+        "already_voided",
+    ),
+    "settled": ("already_captured", "already_captured", None),
+    "settled in part": (None, None, None),
+    "settled, then refunded": ("already_captured", "already_captured", "already_refunded"),
 }
 TABLE = [
     pytest.param(STATES[state], operation, expected, id=f"{name} {state}")
@@ -48,7 +68,7 @@ REFUSED = [
 
 def outcome(payment: Payment, operation: Operation) -> Transaction:
     """Return the transaction that the operation leaves."""
-    (transaction,) = operation.apply(payment, LATER).transactions
+    (transaction,) = operation.apply(payment, SETTINGS, LATER).transactions
     return transaction
 
 
@@ -70,7 +90,7 @@ def test_every_outcome_is_recorded(
     payment: Payment, operation: Operation, expected: str | None
 ) -> None:
     """Done or refused, an operation leaves one transaction, the next in number."""
-    after_it, (transaction,) = operation.apply(payment, LATER)
+    after_it, (transaction,) = operation.apply(payment, SETTINGS, LATER)
     status = TransactionStatus.FAILED if expected else TransactionStatus.COMPLETED
 
     assert status is transaction.status
@@ -87,7 +107,7 @@ def test_a_refusal_changes_nothing_else(payment: Payment, operation: Operation) 
     """A refused operation changes no amount, no capture and no status."""
     expected = replace(payment, version=payment.version + 1, updated_at=LATER)
 
-    assert expected == operation.apply(payment, LATER).payment
+    assert expected == operation.apply(payment, SETTINGS, LATER).payment
 
 
 @pytest.mark.parametrize(("payment", "operation", "expected"), REFUSED)

@@ -9,7 +9,7 @@ from payments_sandbox.domain.errors import IdempotencyKeyReused, NotFound, Payme
 from payments_sandbox.domain.operations import Capture, Refund, Void
 from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.payments import Outcome, Payments
-from tests.unit.examples import AUTHORIZE, CORE, MERCHANT_ID, MILLISECOND, NOW, OTHER_ID
+from tests.unit.examples import AUTHORIZE, CORE, MERCHANT_ID, MILLISECOND, NOW, OTHER_ID, SETTINGS
 from tests.unit.ledgers import ContendedLedger
 from tests.unit.requests import request
 from tests.unit.stand_ins import ManualClock
@@ -166,7 +166,7 @@ async def fill(ledger: ContendedLedger, auth_id: str, count: int) -> None:
     payment = await ledger.payment(MERCHANT_ID, auth_id)
     transactions: list[Transaction] = []
     while payment.version < count:
-        payment, added = Capture(auth_id, 10**12).apply(payment, NOW)
+        payment, added = Capture(auth_id, 10**12).apply(payment, SETTINGS, NOW)
         transactions += added
     await ledger.append(payment, transactions, None)
 

@@ -4,9 +4,20 @@ import pytest
 
 from payments_sandbox.domain.payment import Ended, Status, status_of
 from payments_sandbox.domain.transaction import Amounts
-from tests.unit.examples import EXPIRY_AT, STATES
+from tests.unit.examples import CUTOFF, EXPIRY_AT, MILLISECOND, SOME, STATES, after
 
 FINAL, VOID, EXPIRY = Ended.FINAL_CAPTURE, Ended.VOID, Ended.EXPIRY
+# What was captured on the day of the examples, and is in no batch yet.
+UNSETTLED = {
+    "partially captured",
+    "captured",
+    "captured, the rest released",
+    "captured, the rest voided",
+    "captured, the rest expired",
+    "partially refunded",
+    "partially captured, all of it refunded",
+    "refunded",
+}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +72,12 @@ def test_status_follows_from_the_amounts(  # noqa: PLR0913, PLR0917 - the column
         ("refunded", Status.REFUNDED),
         ("voided", Status.VOIDED),
         ("expired", Status.EXPIRED),
+        ("its capture voided", Status.AUTHORIZED),
+        ("its final capture voided", Status.VOIDED),
+        ("its last capture voided after the rest", Status.VOIDED),
+        ("settled", Status.CAPTURED),
+        ("settled in part", Status.PARTIALLY_CAPTURED),
+        ("settled, then refunded", Status.REFUNDED),
     ],
 )
 def test_every_state_is_reached(state: str, expected: Status) -> None:
@@ -74,12 +91,22 @@ def test_no_status_is_unreachable() -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_due_while_something_is_capturable(state: str) -> None:
-    """Something happens by itself only while something may still be captured."""
+def test_due_while_something_awaits(state: str) -> None:
+    """Something happens by itself while something is to be settled, or may still be captured."""
     payment = STATES[state]
-    expected = EXPIRY_AT if payment.amounts.capturable else None
+    open_until = EXPIRY_AT if payment.amounts.capturable else None
+    expected = CUTOFF if state in UNSETTLED else open_until
 
     assert expected == payment.due_at
+
+
+def test_the_earlier_comes_first() -> None:
+    """What expires before it is settled is due at its expiry."""
+    late = after(SOME, at=EXPIRY_AT - MILLISECOND).payment
+
+    assert late.due_at == EXPIRY_AT
+    assert late.settles_at is not None
+    assert late.settles_at > EXPIRY_AT
 
 
 def test_amounts_add_up() -> None:

@@ -10,7 +10,7 @@ from payments_sandbox.domain.transaction import (
     TransactionStatus,
     TransactionType,
 )
-from tests.unit.examples import AUTH_ID, CORE, NOW, SOME, VOID, after, opened
+from tests.unit.examples import AUTH_ID, CORE, NOW, SETTINGS, SOME, VOID, after, opened
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -29,7 +29,7 @@ def test_an_authorization() -> None:
         ),
     )  # fmt: skip
 
-    assert expected == VOID.apply(payment, LATER)
+    assert expected == VOID.apply(payment, SETTINGS, LATER)
 
 
 def test_the_rest_of_a_captured_one() -> None:

@@ -4,13 +4,16 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Self, cast
+from datetime import datetime
+from typing import NamedTuple, Self, TypeVar, cast
 
 import aiohttp
 
 from payments_sandbox import __version__
+from payments_sandbox.adapters.api_time import ClockReading, Run, reading_of, run_of
 from payments_sandbox.domain.errors import NotFound
 from payments_sandbox.domain.identifiers import event_place_of
+from payments_sandbox.domain.times import iso_of
 
 PAGE_MAX = 100
 START = "start"
@@ -31,6 +34,7 @@ _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 401, 403, 429, 500
 _KEY_REMEDY = "Name the key with --api-key or PAYMENTS_SANDBOX_API_KEY."
 
 Json = Mapping[str, object]
+Read = TypeVar("Read")
 
 
 class ApiRefused(Exception):
@@ -105,22 +109,38 @@ class SandboxClient:
         """Return what a path holds; raise ApiRefused."""
         return await self._call("GET", path, params=parameters)
 
-    async def post(self, path: str, body: Json, idempotency_key: str) -> Json:
+    async def post(self, path: str, body: Json, idempotency_key: str | None = None) -> Json:
         """Have an operation done and return its answer; raise ApiRefused, with the problem."""
-        headers = {"x-idempotency-key": idempotency_key}
+        headers = {"x-idempotency-key": idempotency_key} if idempotency_key else {}
         return await self._call("POST", path, json=body, headers=headers)
+
+    async def clock(self) -> ClockReading:
+        """Return what the merchant's clock shows; raise ApiRefused."""
+        return self._read(reading_of, await self.get("/sandbox/clock"))
+
+    async def advance(self, to: datetime) -> Run:
+        """Move the merchant's clock towards a moment, for up to 20 s; raise ApiRefused."""
+        return self._read(run_of, await self.post("/sandbox/clock/advance", {"to": iso_of(to)}))
+
+    async def settle(self) -> Run:
+        """Do what is due by now, for up to 20 s; raise ApiRefused."""
+        return self._read(run_of, await self._call("POST", "/sandbox/settlements/run"))
+
+    async def data(self, path: str, **parameters: str) -> tuple[list[Json], str | None]:
+        """Return one page of a list, and the cursor of the next one; raise ApiRefused."""
+        answer = await self.get(path, **parameters)
+        data, next_cursor = answer.get("data"), answer.get("next_cursor")
+        if not isinstance(data, list) or not isinstance(next_cursor, str | None):
+            raise self._stranger()
+        return [_mapping(one) for one in cast("list[object]", data)], next_cursor
 
     async def events(self, *, limit: int = PAGE_MAX, **place: str) -> EventBatch:
         """Return the newest events first, or oldest first with `after`; raise ApiRefused.
 
         A page's `next_cursor` leads to the next one as `cursor`.
         """
-        answer = await self.get("/events", limit=str(limit), **place)
-        data, next_cursor = answer.get("data"), answer.get("next_cursor")
-        if not isinstance(data, list) or not isinstance(next_cursor, str | None):
-            raise self._stranger()
-        events = [self._event(cast("Json", one)) for one in cast("list[object]", data)]
-        return EventBatch(events, next_cursor)
+        data, next_cursor = await self.data("/events", limit=str(limit), **place)
+        return EventBatch([self._event(one) for one in data], next_cursor)
 
     def _event(self, item: Json) -> Event:
         match item:
@@ -133,6 +153,12 @@ class SandboxClient:
                 return Event(event_id, kind, at, _mapping(data), body)
             case _:
                 raise self._stranger()
+
+    def _read(self, read: Callable[[Json], Read], answer: Json) -> Read:
+        try:
+            return read(answer)
+        except ValueError:
+            raise self._stranger() from None
 
     async def _call(self, method: str, path: str, **parts: object) -> Json:
         waits_left = WAITS_MAX

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -17,13 +17,23 @@ from payments_sandbox.adapters.dynamodb_items import (
     is_kept,
     payment_of,
     record_of,
+    seconds_of,
     spent_item,
     spent_key,
     transaction_item,
     transaction_of,
 )
-from payments_sandbox.adapters.dynamodb_table import Item, Table, was_race
+from payments_sandbox.adapters.dynamodb_table import (
+    NEW,
+    REFUSED,
+    Item,
+    Table,
+    put_of,
+    was_race,
+)
+from payments_sandbox.adapters.dynamodb_wipe import wipe_merchant
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.domain.identifiers import is_payment_id, place_of
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.transaction import Transaction
@@ -39,11 +49,10 @@ from payments_sandbox.services.ports import (
 )
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb.type_defs import PutTypeDef, TransactWriteItemTypeDef
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 READ_TRIES_MAX = 16
-_NEW = "attribute_not_exists(transaction_id)"
-_DEAD_OR_NEW = f"{_NEW} OR ends_at <= :now"
+_DEAD_OR_NEW: Final = f"{NEW} OR ends_at <= :at OR expires_at <= :now"
 
 
 def _heard_by_nobody(_: Sequence[Transaction]) -> None: ...
@@ -104,7 +113,7 @@ class DynamoLedger:
             raise NotFound
         return transaction
 
-    async def event(self, merchant_id: str, event_id: str) -> Transaction:
+    async def event(self, merchant_id: str, event_id: str) -> Logged:
         """Return the transaction that an event is; raise NotFound."""
         return await self._events(merchant_id).one(event_id)
 
@@ -131,10 +140,15 @@ class DynamoLedger:
         return await dynamodb_listing.payments(self._table, question, before=before, limit=limit)
 
     async def spent(self, key: IdempotencyKey) -> Spent | None:
-        """Return what the key stands for, or None while it is not spent or its life is over."""
+        """Return what the key stands for, or None while it is not spent or its life is over.
+
+        That ends on the merchant's clock or in real time, whichever comes first.
+        """
         place = spent_key(key)
         item = await self._table.get(place["transaction_id"]["S"], place["record"]["S"])
-        if item is None or int(item["ends_at"]["N"]) <= self._now_ms(key):
+        if item is None or not is_kept(item, self._clock.now()):
+            return None
+        if int(item["ends_at"]["N"]) <= ms_of(key.spent_at):
             return None
         return await self._spent(item)
 
@@ -147,44 +161,38 @@ class DynamoLedger:
             self._follow(payment, payment.version - len(transactions), now)
         ]
         actions += [
-            self._put(transaction_item(payment, one, now), _NEW, {}) for one in transactions
+            put_of(self._table, transaction_item(payment, one, now), NEW) for one in transactions
         ]
         if key is not None:
-            alive_until = {":now": {"N": str(self._now_ms(key))}}
-            actions.insert(0, self._put(spent_item(key, payment), _DEAD_OR_NEW, alive_until))
+            dead = {":at": {"N": str(ms_of(key.spent_at))}, ":now": seconds_of(now)}
+            actions.insert(0, put_of(self._table, spent_item(key, payment), _DEAD_OR_NEW, dead))
         try:
             await self._table.run(self._table.client.transact_write_items, TransactItems=actions)
         except ClientError as error:
             raise await self._refusal(error, key) from error
         self._on_appended(transactions)
 
+    async def wipe(self, merchant_id: str) -> int:
+        """Delete some of what the merchant has; return how much, 0 once all is gone.
+
+        What the lists do not name yet may stay: a payment, event, delivery or batch that was
+        written in the last moments before.
+        """
+        return await wipe_merchant(self._table, merchant_id)
+
     def _follow(self, payment: Payment, before: int, now: datetime) -> "TransactWriteItemTypeDef":
         """Put the head in the place of the one that was read, or where none was."""
         if before == 0:
-            return self._put(head_item(payment), _NEW, {})
+            return put_of(self._table, head_item(payment), NEW)
         values = following(before, payment.merchant_id, now)
-        return self._put(head_item(payment), FOLLOWS, values)
-
-    def _put(
-        self, item: dict[str, Any], condition: str, values: dict[str, Any]
-    ) -> "TransactWriteItemTypeDef":
-        """Put one item on a condition; the item that fails it comes back with the refusal."""
-        put: PutTypeDef = {
-            "TableName": self._table.name,
-            "Item": item,
-            "ConditionExpression": condition,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if values:
-            put["ExpressionAttributeValues"] = values
-        return {"Put": put}
+        return put_of(self._table, head_item(payment), FOLLOWS, values)
 
     async def _refusal(self, error: ClientError, key: IdempotencyKey | None) -> Exception:
         """Return what a cancelled transaction means; the key, if it is spent, before all else."""
         if not was_race(error):
             return error
         reasons: Any = error.response.get("CancellationReasons")
-        if key is not None and reasons[0]["Code"] == "ConditionalCheckFailed":
+        if key is not None and reasons[0]["Code"] == REFUSED:
             spent = await self._spent(reasons[0]["Item"])
             return LostRace() if spent is None else KeySpent(spent)
         return LostRace()
@@ -211,7 +219,3 @@ class DynamoLedger:
         ):
             raise NotFound
         return payment_of(item)
-
-    def _now_ms(self, key: IdempotencyKey) -> int:
-        """Return the later of real time and the merchant's: a key's life ends on either."""
-        return ms_of(max(key.spent_at, self._clock.now()))

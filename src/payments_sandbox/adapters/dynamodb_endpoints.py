@@ -1,18 +1,14 @@
 """Webhook endpoints, in the same table as the ledger: one item for each merchant."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from payments_sandbox.adapters.clock import SystemClock
 from payments_sandbox.adapters.codec_webhooks import decode_endpoints, encode_endpoints
-from payments_sandbox.adapters.dynamodb_table import BY_MERCHANT, Table, key_of, was_race
+from payments_sandbox.adapters.dynamodb_table import NEW, Table, key_of, put_of, was_race
 from payments_sandbox.domain.endpoint import Endpoint
 from payments_sandbox.domain.errors import Conflict
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb.type_defs import PutTypeDef
 
 CHANGE_TRIES_MAX = 16
 CHANGE_PAUSE_S = 0.05
@@ -45,18 +41,6 @@ class DynamoEndpoints:
             await self._clock.pause(CHANGE_PAUSE_S * (tries + 1))
         raise Conflict
 
-    async def merchants(self) -> list[str]:
-        """Return the ids of all merchants that have endpoints, or had: theirs are yet to end."""
-        items = await self._table.all(
-            {
-                "TableName": self._table.name,
-                "IndexName": BY_MERCHANT,
-                "KeyConditionExpression": "listed_in = :list",
-                "ExpressionAttributeValues": {":list": {"S": _ENDPOINTS}},
-            }
-        )
-        return [one["listed_at"]["S"] for one in items]
-
     async def _body(self, merchant_id: str) -> str | None:
         item = await self._table.get(f"merchant_{merchant_id}", _ENDPOINTS)
         return item["body"]["S"] if item else None
@@ -67,22 +51,12 @@ class DynamoEndpoints:
         A transaction of one item, as only those are safe to send twice: a change whose answer was
         lost would meet itself, and be made again.
         """
-        item: Any = key_of(f"merchant_{merchant_id}", _ENDPOINTS) | {
-            "listed_in": {"S": _ENDPOINTS},
-            "listed_at": {"S": merchant_id},
-            "body": {"S": after},
-        }
-        put: PutTypeDef = {
-            "TableName": self._table.name,
-            "Item": item,
-            "ConditionExpression": "attribute_not_exists(transaction_id)",
-        }
+        item = key_of(f"merchant_{merchant_id}", _ENDPOINTS) | {"body": {"S": after}}
+        put = put_of(self._table, item, NEW)
         if before is not None:
-            put["ConditionExpression"] = "body = :before"
-            put["ExpressionAttributeValues"] = {":before": {"S": before}}
-        actions: Any = [{"Put": put}]
+            put = put_of(self._table, item, "body = :before", {":before": {"S": before}})
         try:
-            await self._table.run(self._table.client.transact_write_items, TransactItems=actions)
+            await self._table.run(self._table.client.transact_write_items, TransactItems=[put])
         except ClientError as error:
             if not was_race(error):
                 raise

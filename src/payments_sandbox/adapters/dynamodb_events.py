@@ -1,4 +1,4 @@
-"""Events: a merchant's transactions along the list of when they were written.
+"""Events: what stands in a merchant's log, along the list of when it was written.
 
 The newest are held back: the list lags by moments, and who follows it must not pass over one that
 it does not name yet.
@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from payments_sandbox.adapters.dynamodb_items import (
     is_kept,
     listed_in,
+    logged_of,
     record_of,
-    transaction_of,
 )
 from payments_sandbox.adapters.dynamodb_listing import Line, page
 from payments_sandbox.adapters.dynamodb_table import Item, Table
 from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.domain.identifiers import event_place_of
 from payments_sandbox.domain.times import iso_of
-from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import EventPage
 
 HELD_BACK = timedelta(seconds=2)
@@ -33,9 +33,9 @@ class Events:
     now: datetime
     held_back: timedelta
 
-    async def one(self, event_id: str) -> Transaction:
+    async def one(self, event_id: str) -> Logged:
         """Return the transaction that the event is; raise NotFound."""
-        return transaction_of(await self._item(event_id))
+        return logged_of(await self._item(event_id))
 
     async def newest_first(self, before: str | None, limit: int) -> EventPage:
         """Return events below `before`; raise NotFound if that one is gone."""
@@ -65,15 +65,15 @@ class Events:
             if found or start is None:
                 return EventPage(found, start is not None)
 
-    def _kept(self, item: Item) -> Transaction | None:
-        return transaction_of(item) if is_kept(item, self.now) else None
+    def _kept(self, item: Item) -> Logged | None:
+        return logged_of(item) if is_kept(item, self.now) else None
 
     async def _place(self, event_id: str) -> str:
         return (await self._item(event_id))["listed_at"]["S"]
 
     async def _item(self, event_id: str) -> Item:
-        payment_id, seq = event_place_of(event_id)
-        item = await self.table.get(payment_id, record_of(seq))
+        subject_id, seq = event_place_of(event_id)
+        item = await self.table.get(subject_id, record_of(seq))
         if item is None or item["listed_in"] != self._list or not is_kept(item, self.now):
             raise NotFound
         return item

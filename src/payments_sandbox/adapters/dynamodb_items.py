@@ -1,23 +1,25 @@
-"""Payments, transactions, spent keys and deliveries as items of the table and back.
+"""Payments, the log, spent keys and deliveries as items of the table and back.
 
 `expires_at` is when the table may delete an item, in seconds of real time; the table is late, so
-every read looks at it too. `listed_at` orders the indexes: a payment by its id, a transaction by
-when it was written, a delivery by when it was made.
+every read looks at it too. `listed_at` orders the indexes: a payment by its id, what is in the log
+by when it was written, a delivery by when it was made.
 """
 
 from datetime import datetime
 from typing import Any
 
 from payments_sandbox.adapters.codec import (
+    decode_logged,
     decode_payment,
     decode_transaction,
+    encode_logged,
     encode_payment,
-    encode_transaction,
     ms_of,
 )
 from payments_sandbox.adapters.codec_webhooks import decode_delivery, encode_delivery
 from payments_sandbox.adapters.dynamodb_table import Item, key_of
 from payments_sandbox.domain.delivery import Delivery
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.domain.payment import Payment
 from payments_sandbox.domain.times import iso_of
 from payments_sandbox.domain.transaction import Transaction
@@ -33,12 +35,12 @@ FOLLOWS = (
 
 
 def record_of(seq: int) -> str:
-    """Return the sort key of a payment's transaction."""
+    """Return the sort key of a transaction, a payment's or a batch's."""
     return f"txn#{seq:06}"
 
 
 def listed_in(merchant_id: str, what: str) -> dict[str, str]:
-    """Return the list of a merchant's payments, of its events or of its deliveries."""
+    """Return the list of a merchant's payments, events, deliveries or settlements."""
     return {"S": f"{merchant_id}#{what}"}
 
 
@@ -54,36 +56,45 @@ def head_item(payment: Payment) -> dict[str, Any]:
     }
     if payment.due_at is not None:
         item["due_at"] = {"S": iso_of(payment.due_at)}
-    return item | _expiring(payment.expires_at)
+    return item | expiring(payment.expires_at)
 
 
 def transaction_item(
     payment: Payment, transaction: Transaction, written_at: datetime
 ) -> dict[str, Any]:
     """Return one transaction of the payment."""
+    return logged_item(transaction, written_at, payment.expires_at)
+
+
+def logged_item(
+    logged: Logged, written_at: datetime, expires_at: datetime | None
+) -> dict[str, Any]:
+    """Return what stands in the log: a transaction of a payment or of a settlement batch."""
     return (
-        key_of(transaction.payment_id, record_of(transaction.seq))
+        key_of(logged.subject_id, record_of(logged.seq))
         | {
-            "listed_in": listed_in(transaction.merchant_id, "events"),
-            "listed_at": {"S": f"{iso_of(written_at)}#{transaction.transaction_id}"},
-            "body": {"S": encode_transaction(transaction).decode()},
+            "listed_in": listed_in(logged.merchant_id, "events"),
+            "listed_at": {"S": f"{iso_of(written_at)}#{logged.transaction_id}"},
+            "body": {"S": encode_logged(logged).decode()},
         }
-        | _expiring(payment.expires_at)
+        | expiring(expires_at)
     )
 
 
 def spent_item(key: IdempotencyKey, payment: Payment) -> dict[str, Any]:
-    """Return the key, spent on the payment's last transaction for as long as that is kept."""
-    ends_at = min(key.expires_at, payment.expires_at or key.expires_at)
+    """Return the key, spent on the payment's last transaction for as long as that is kept.
+
+    `ends_at` is on the merchant's clock, in milliseconds.
+    """
     return (
         spent_key(key)
         | {
             "fingerprint": {"B": key.fingerprint},
             "payment_id": {"S": payment.payment_id},
             "seq": {"N": str(payment.version)},
-            "ends_at": {"N": str(ms_of(ends_at))},
+            "ends_at": {"N": str(ms_of(key.expires_at))},
         }
-        | _expiring(ends_at)
+        | expiring(min(key.forgotten_at, payment.expires_at or key.forgotten_at))
     )
 
 
@@ -103,7 +114,7 @@ def delivery_item(delivery: Delivery) -> dict[str, Any]:
     }
     if delivery.due_at is not None:
         item["due_at"] = {"S": iso_of(delivery.due_at)}
-    return item | _expiring(delivery.expires_at)
+    return item | expiring(delivery.expires_at)
 
 
 def following(version: int, merchant_id: str, now: datetime) -> dict[str, Any]:
@@ -111,8 +122,13 @@ def following(version: int, merchant_id: str, now: datetime) -> dict[str, Any]:
     return {
         ":before": {"N": str(version)},
         ":merchant": {"S": merchant_id},
-        ":now": {"N": str(ms_of(now) // 1000)},
+        ":now": seconds_of(now),
     }
+
+
+def seconds_of(now: datetime) -> dict[str, str]:
+    """Return real time as `expires_at` is compared with it: what is kept is above it."""
+    return {"N": str(ms_of(now) // 1000)}
 
 
 def payment_of(item: Item) -> Payment:
@@ -121,8 +137,13 @@ def payment_of(item: Item) -> Payment:
 
 
 def transaction_of(item: Item) -> Transaction:
-    """Return the transaction an item holds."""
+    """Return the payment's transaction an item holds."""
     return decode_transaction(item["body"]["S"].encode())
+
+
+def logged_of(item: Item) -> Logged:
+    """Return the transaction an item holds, a payment's or a settlement batch's."""
+    return decode_logged(item["transaction_id"]["S"], item["body"]["S"].encode())
 
 
 def delivery_of(item: Item) -> Delivery:
@@ -135,6 +156,6 @@ def is_kept(item: Item, now: datetime) -> bool:
     return "expires_at" not in item or int(item["expires_at"]["N"]) * 1000 > ms_of(now)
 
 
-def _expiring(at: datetime | None) -> dict[str, Any]:
+def expiring(at: datetime | None) -> dict[str, Any]:
     """Return when the table may delete the item: the whole second that is not too early."""
     return {} if at is None else {"expires_at": {"N": str(-(-ms_of(at) // 1000))}}

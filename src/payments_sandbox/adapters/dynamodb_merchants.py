@@ -2,14 +2,28 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from payments_sandbox.adapters.codec import decode_settings, encode_settings
-from payments_sandbox.adapters.dynamodb_table import Item, Table, key_of, was_race
+from payments_sandbox.adapters.clock import SystemClock
+from payments_sandbox.adapters.codec import decode_merchant, encode_merchant
+from payments_sandbox.adapters.dynamodb_items import HEAD, is_kept, payment_of
+from payments_sandbox.adapters.dynamodb_listing import items_at
+from payments_sandbox.adapters.dynamodb_table import (
+    BY_MERCHANT,
+    NEW,
+    Item,
+    Table,
+    key_of,
+    put_of,
+    was_race,
+)
 from payments_sandbox.domain.errors import Conflict, NotFound
+from payments_sandbox.domain.identifiers import is_payment_id
 from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
+from payments_sandbox.domain.payment import Payment
+from payments_sandbox.services.ports import Clock
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -17,15 +31,24 @@ if TYPE_CHECKING:
 AWS_SETTINGS = Settings(test_cards_only=True, retention_days=90)
 """What merchants begin with where many share a table and its bill: no real card gets in."""
 CHANGE_TRIES_MAX = 16
+CHANGE_PAUSE_S = 0.025
 _SETTINGS, _OWNER = "settings", "merchant"
+_LIST: Final = {"S": "merchants"}
 
 
 class DynamoMerchants:
     """Merchants, which begin with the settings given."""
 
-    def __init__(self, table: Table, first_settings: Settings = AWS_SETTINGS) -> None:
+    def __init__(
+        self,
+        table: Table,
+        first_settings: Settings = AWS_SETTINGS,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self._table = table
         self._first_settings = first_settings
+        self._clock = clock or SystemClock()
 
     async def merchant_id_by_key(self, api_key_hash: bytes) -> str | None:
         """Return whose key this is, or None if it is unknown or revoked."""
@@ -36,33 +59,55 @@ class DynamoMerchants:
         return await self._owner(_by_gateway(key_id))
 
     async def merchant(self, merchant_id: str) -> Merchant:
-        """Return the merchant with its settings as they are now; raise NotFound."""
-        return Merchant(merchant_id, decode_settings((await self._settings(merchant_id)).encode()))
+        """Return the merchant with its settings and clock as they are now; raise NotFound."""
+        return _merchant_of(await self._settings(merchant_id))
 
-    async def change_settings(
-        self, merchant_id: str, change: Callable[[Settings], Settings]
-    ) -> Settings:
-        """Replace the settings by what `change` makes of them; raise NotFound or Conflict."""
-        for _ in range(CHANGE_TRIES_MAX):
+    async def merchants(self) -> list[str]:
+        """Return the ids of all merchants; one that was made a moment ago may be missing."""
+        items = await self._table.all(
+            {
+                "TableName": self._table.name,
+                "IndexName": BY_MERCHANT,
+                "KeyConditionExpression": "listed_in = :list",
+                "ExpressionAttributeValues": {":list": _LIST},
+            }
+        )
+        return [one["listed_at"]["S"] for one in items]
+
+    async def with_payment(self, merchant_id: str, payment_id: str) -> tuple[Merchant, Payment]:
+        """Return the merchant and one of its payments, read in one call; raise NotFound."""
+        if not is_payment_id(payment_id):
+            raise NotFound
+        settings, head = (_merchant(merchant_id), _SETTINGS), (payment_id, HEAD)
+        items = await items_at(self._table, [settings, head], is_exact=True)
+        merchant, item = items.get(settings), items.get(head)
+        if (
+            merchant is None
+            or item is None
+            or item["merchant_id"]["S"] != merchant_id
+            or not is_kept(item, self._clock.now())
+        ):
+            raise NotFound
+        return _merchant_of(merchant), payment_of(item)
+
+    async def change(self, merchant_id: str, change: Callable[[Merchant], Merchant]) -> Merchant:
+        """Replace settings and clock by what `change` makes of them; raise NotFound, Conflict.
+
+        A transaction of one item, as only those are safe to send twice.
+        """
+        for tries in range(CHANGE_TRIES_MAX):
             before = await self._settings(merchant_id)
-            settings = change(decode_settings(before.encode()))
+            merchant = change(_merchant_of(before))
+            values = {":before": before["body"]}
+            put = put_of(self._table, _settings_item(merchant), "body = :before", values)
             try:
-                await self._table.run(
-                    self._table.client.update_item,
-                    TableName=self._table.name,
-                    Key=key_of(_merchant(merchant_id), _SETTINGS),
-                    UpdateExpression="SET body = :after",
-                    ConditionExpression="body = :before",
-                    ExpressionAttributeValues={
-                        ":before": {"S": before},
-                        ":after": {"S": encode_settings(settings).decode()},
-                    },
-                )
+                await self._table.run(self._table.client.transact_write_items, TransactItems=[put])
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                if not was_race(error):
                     raise
+                await self._clock.pause(CHANGE_PAUSE_S * (tries + 1))
             else:
-                return settings
+                return merchant
         raise Conflict
 
     async def add_key(self, key: ApiKey, api_key_hash: bytes, *, at_gateway: bool = False) -> None:
@@ -70,13 +115,17 @@ class DynamoMerchants:
 
         `at_gateway` says that a gateway knows the key by its id too.
         """
+        first = _settings_item(Merchant(key.merchant_id, self._first_settings))
         await self._table.run(
             self._table.client.update_item,
             TableName=self._table.name,
             Key=key_of(_merchant(key.merchant_id), _SETTINGS),
-            UpdateExpression="SET body = if_not_exists(body, :first)",
+            UpdateExpression="SET body = if_not_exists(body, :first),"
+            " listed_in = :list, listed_at = :place",
             ExpressionAttributeValues={
-                ":first": {"S": encode_settings(self._first_settings).decode()}
+                ":first": first["body"],
+                ":list": first["listed_in"],
+                ":place": first["listed_at"],
             },
         )
         found_by = [_by_hash(api_key_hash)] + ([_by_gateway(key.key_id)] if at_gateway else [])
@@ -85,16 +134,7 @@ class DynamoMerchants:
             "found_by": {"L": [{"S": one} for one in found_by]},
         }
         owned = [key_of(one, _OWNER) | {"merchant_id": {"S": key.merchant_id}} for one in found_by]
-        await self._write(
-            {
-                "Put": {
-                    "TableName": self._table.name,
-                    "Item": item,
-                    "ConditionExpression": "attribute_not_exists(transaction_id)",
-                }
-            }
-            for item in (kept, *owned)
-        )
+        await self._write(put_of(self._table, item, NEW) for item in (kept, *owned))
 
     async def keys(self, merchant_id: str) -> list[ApiKey]:
         """Return the merchant's keys, oldest first, the revoked ones too."""
@@ -131,19 +171,32 @@ class DynamoMerchants:
                 raise
             raise Conflict from error
 
+    async def _settings(self, merchant_id: str) -> Item:
+        item = await self._table.get(_merchant(merchant_id), _SETTINGS)
+        if item is None:
+            raise NotFound
+        return item
+
     async def _owner(self, found_by: str) -> str | None:
         item = await self._table.get(found_by, _OWNER)
         return item["merchant_id"]["S"] if item else None
 
-    async def _settings(self, merchant_id: str) -> str:
-        item = await self._table.get(_merchant(merchant_id), _SETTINGS)
-        if item is None:
-            raise NotFound
-        return item["body"]["S"]
-
 
 def _merchant(merchant_id: str) -> str:
     return f"merchant_{merchant_id}"
+
+
+def _settings_item(merchant: Merchant) -> dict[str, Any]:
+    """Return settings and clock, in the list of all merchants."""
+    return key_of(_merchant(merchant.merchant_id), _SETTINGS) | {
+        "listed_in": _LIST,
+        "listed_at": {"S": merchant.merchant_id},
+        "body": {"S": encode_merchant(merchant).decode()},
+    }
+
+
+def _merchant_of(item: Item) -> Merchant:
+    return decode_merchant(item["body"]["S"].encode())
 
 
 def _by_hash(api_key_hash: bytes) -> str:

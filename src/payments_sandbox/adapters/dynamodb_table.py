@@ -5,8 +5,10 @@
 | payment head | `auth_..` | `payment` |
 | transaction | `auth_..` | `txn#000002` |
 | delivery | `evt_..`, `ping_..` | `delivery#<endpoint id>` |
+| settlement batch | `stl_..` | `summary`, `txn#000001` |
+| its lines | `stl_..` | `line#<payment id>#<seq>` |
 | spent key | `idem#<scope>` | `key` |
-| merchant | `merchant_..` | `settings`, `endpoints`, `key#<key id>` |
+| merchant | `merchant_..` | `settings`, `endpoints`, `key#<key id>`, `account#<currency>` |
 | API key | `key#<hash, or the gateway's id>` | `merchant` |
 """
 
@@ -14,7 +16,7 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import (
         CreateTableInputTypeDef,
         KeySchemaElementTypeDef,
+        PutTypeDef,
         QueryInputTypeDef,
+        TransactWriteItemTypeDef,
     )
 
 Params = ParamSpec("Params")
@@ -40,9 +44,12 @@ Item = Mapping[str, Any]
 CONNECTIONS: Final = 32
 BATCH_MAX: Final = 100
 BY_CARD, BY_MERCHANT, BY_DUE = "by_card", "by_merchant", "by_due"
+NEW: Final = "attribute_not_exists(transaction_id)"
+"""The condition under which an item is put where none is."""
+REFUSED: Final = "ConditionalCheckFailed"
 # Why a transaction is cancelled when another one came first, or too many came at once.
 _RACES = {
-    "ConditionalCheckFailed",
+    REFUSED,
     "TransactionConflict",
     "ThrottlingError",
     "ProvisionedThroughputExceeded",
@@ -127,12 +134,15 @@ class Table:
 
     async def all(self, question: "QueryInputTypeDef") -> list[Item]:
         """Return what a query finds, page by page to the end."""
-        items: list[Item] = []
+        return [one async for page in self.pages(question) for one in page]
+
+    async def pages(self, question: "QueryInputTypeDef") -> AsyncIterator[Sequence[Item]]:
+        """Yield what a query finds, page by page; a page may be empty."""
         while True:
             answer = await self.run(self.client.query, **question)
-            items += answer["Items"]
+            yield answer["Items"]
             if "LastEvaluatedKey" not in answer:
-                return items
+                return
             question["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def close(self) -> None:
@@ -149,6 +159,24 @@ def dynamodb_client(endpoint: str | None = None, region: str | None = None) -> "
 def key_of(transaction_id: str, record: str) -> dict[str, Any]:
     """Return the primary key of an item."""
     return {"transaction_id": {"S": transaction_id}, "record": {"S": record}}
+
+
+def put_of(
+    table: Table, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None
+) -> "TransactWriteItemTypeDef":
+    """Return the action that puts one item on a condition, for a transaction.
+
+    The item that fails it comes back with the refusal.
+    """
+    put: PutTypeDef = {
+        "TableName": table.name,
+        "Item": item,
+        "ConditionExpression": condition,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    if values:
+        put["ExpressionAttributeValues"] = values
+    return {"Put": put}
 
 
 def table_definition(name: str) -> "CreateTableInputTypeDef":
@@ -209,6 +237,11 @@ def check_table(client: "DynamoDBClient", name: str) -> None:
 
 def was_race(error: ClientError) -> bool:
     """Tell whether a transaction was cancelled because others wrote, and for no other reason."""
-    reasons: Any = error.response.get("CancellationReasons", [])
-    codes = {one["Code"] for one in reasons} - {"None"}
+    codes = {*reasons_of(error)} - {"None"}
     return bool(codes) and codes <= _RACES
+
+
+def reasons_of(error: ClientError) -> list[str]:
+    """Return what each action of a cancelled transaction met, or `None`."""
+    reasons: Any = error.response.get("CancellationReasons", [])
+    return [one["Code"] for one in reasons]

@@ -9,15 +9,17 @@ from pathlib import Path
 from payments_sandbox.adapters.codec import (
     decode_payment,
     decode_transaction,
+    encode_logged,
     encode_payment,
-    encode_transaction,
     ms_of,
 )
 from payments_sandbox.adapters.group_commit import GroupCommit
 from payments_sandbox.adapters.sqlite_events import NEVER_MS, event_of, events_of
 from payments_sandbox.adapters.sqlite_file import connect
 from payments_sandbox.adapters.sqlite_listing import SCAN_MAX, may_match, walk
+from payments_sandbox.adapters.sqlite_purge import purge_expired, wipe_merchant
 from payments_sandbox.domain.errors import LedgerUnavailable, NotFound
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.domain.identifiers import place_of
 from payments_sandbox.domain.payment import Payment, advance
 from payments_sandbox.domain.transaction import Transaction
@@ -32,12 +34,21 @@ from payments_sandbox.services.ports import (
     Spent,
 )
 
-PURGE_MAX = 500
 _SPEND = (
-    "INSERT INTO idempotency (scope_hash, fingerprint, payment_id, seq, expires_at)"
-    " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO idempotency (scope_hash, fingerprint, payment_id, seq, ends_at, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
-_LOG = "INSERT INTO transactions (merchant_id, payment_id, seq, body) VALUES (?, ?, ?, ?)"
+_BEGIN = (
+    "INSERT INTO payments (version, status, due_at, unsettled, body, merchant_id, payment_id,"
+    " card_id, reference, currency, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+MOVE_ON = (
+    "UPDATE payments SET version = ?, status = ?, due_at = ?, unsettled = ?, body = ?"
+    " WHERE merchant_id = ? AND payment_id = ? AND version = ? AND ifnull(expires_at, ?) > ?"
+)
+"""Moves on a head that is of a version, and kept at a time."""
+LOG = "INSERT INTO transactions (merchant_id, payment_id, seq, body) VALUES (?, ?, ?, ?)"
 
 
 def _heard_by_nobody() -> None: ...
@@ -69,7 +80,7 @@ class SqliteLedger:
 
     async def history(self, merchant_id: str, payment_id: str) -> tuple[Payment, list[Transaction]]:
         """Return head and transactions as of one moment; raise NotFound."""
-        with self.reading() as reader, _snapshot(reader):
+        with self.reading() as reader, snapshot(reader):
             payment = self._head(reader, merchant_id, payment_id)
             rows = reader.execute(
                 "SELECT body FROM transactions WHERE payment_id = ? ORDER BY seq", (payment_id,)
@@ -93,7 +104,7 @@ class SqliteLedger:
             raise NotFound
         return transaction
 
-    async def event(self, merchant_id: str, event_id: str) -> Transaction:
+    async def event(self, merchant_id: str, event_id: str) -> Logged:
         """Return the transaction that an event is; raise NotFound."""
         with self.reading() as reader:
             return event_of(reader, merchant_id, event_id, self._clock.now())
@@ -102,7 +113,7 @@ class SqliteLedger:
         self, merchant_id: str, *, before: str | None, after: str | None, limit: int
     ) -> EventPage:
         """Return transactions in the order they were written; see the port."""
-        with self.reading() as reader, _snapshot(reader):
+        with self.reading() as reader, snapshot(reader):
             now = self._clock.now()
             return events_of(reader, merchant_id, now, before=before, after=after, limit=limit)
 
@@ -118,7 +129,7 @@ class SqliteLedger:
         """Return payments whose ids are below `before`, newest first; see the port."""
         found: list[Payment] = []
         scanned, last = 0, None
-        with self.reading() as reader, _snapshot(reader):
+        with self.reading() as reader, snapshot(reader):
             now_ms = ms_of(self._clock.now())
             for row in walk(reader, merchant_id, wanted, before):
                 scanned, last = scanned + 1, row.payment_id
@@ -140,17 +151,16 @@ class SqliteLedger:
     ) -> None:
         """Write key, head and transactions, all or nothing; raise KeySpent or LostRace."""
         head = encode_payment(payment)
-        bodies = [
-            (one.merchant_id, one.payment_id, one.seq, encode_transaction(one))
-            for one in transactions
-        ]
+        bodies = [log_row(one) for one in transactions]
 
         def write(connection: sqlite3.Connection) -> None:
             if key is not None:
                 _spend(connection, key, payment, self._clock.now())
-            self._write_head(connection, payment, payment.version - len(bodies), head)
+            now_ms = ms_of(self._clock.now())
+            if not write_head(connection, payment, payment.version - len(bodies), head, now_ms):
+                raise LostRace
             for body in bodies:
-                connection.execute(_LOG, body)
+                connection.execute(LOG, body)
 
         await self.writer.run(write)
         self.on_appended()
@@ -159,30 +169,11 @@ class SqliteLedger:
         """Delete some of what has expired; return how many rows went, 0 when all is gone."""
         now_ms = ms_of(self._clock.now())
 
-        def write(connection: sqlite3.Connection) -> int:
-            payments = connection.execute(
-                "SELECT merchant_id, payment_id FROM payments WHERE expires_at <= ? LIMIT ?",
-                (now_ms, PURGE_MAX),
-            ).fetchall()
-            connection.executemany(
-                "DELETE FROM transactions WHERE payment_id = ?", [(one,) for _, one in payments]
-            )
-            connection.executemany(
-                "DELETE FROM payments WHERE merchant_id = ? AND payment_id = ?", payments
-            )
-            keys = connection.execute(
-                "DELETE FROM idempotency WHERE expires_at <= ? AND position IN"
-                " (SELECT position FROM idempotency ORDER BY position LIMIT ?)",
-                (now_ms, PURGE_MAX),
-            )
-            deliveries = connection.execute(
-                "DELETE FROM deliveries WHERE position IN"
-                " (SELECT position FROM deliveries WHERE expires_at <= ? LIMIT ?)",
-                (now_ms, PURGE_MAX),
-            )
-            return len(payments) + keys.rowcount + deliveries.rowcount
+        return await self.writer.run(lambda connection: purge_expired(connection, now_ms))
 
-        return await self.writer.run(write)
+    async def wipe(self, merchant_id: str) -> int:
+        """Delete some of what a merchant has; return how many rows went, 0 when all is gone."""
+        return await self.writer.run(lambda connection: wipe_merchant(connection, merchant_id))
 
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
@@ -191,31 +182,6 @@ class SqliteLedger:
             yield self._reader
         except sqlite3.Error as error:
             raise LedgerUnavailable from error
-
-    def _write_head(
-        self, connection: sqlite3.Connection, payment: Payment, version_before: int, body: bytes
-    ) -> None:
-        """Insert or move on the head; raise LostRace if it is not the one that was read."""
-        changing = (payment.version, payment.status, body, payment.merchant_id, payment.payment_id)
-        if version_before == 0:
-            written = connection.execute(
-                "INSERT INTO payments (version, status, body, merchant_id, payment_id, card_id,"
-                " reference, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (
-                    *changing,
-                    payment.card.card_id,
-                    payment.reference,
-                    ms_of(payment.expires_at) if payment.expires_at else None,
-                ),
-            )
-        else:
-            written = connection.execute(
-                "UPDATE payments SET version = ?, status = ?, body = ? WHERE merchant_id = ?"
-                " AND payment_id = ? AND version = ? AND ifnull(expires_at, ?) > ?",
-                (*changing, version_before, NEVER_MS, ms_of(self._clock.now())),
-            )
-        if not written.rowcount:
-            raise LostRace
 
     def _head(self, reader: sqlite3.Connection, merchant_id: str, payment_id: str) -> Payment:
         row = reader.execute(
@@ -228,8 +194,43 @@ class SqliteLedger:
         return decode_payment(row[0])
 
 
+def log_row(transaction: Logged) -> tuple[str, str, int, bytes]:
+    """Return what LOG inserts."""
+    one = transaction
+    return one.merchant_id, one.subject_id, one.seq, encode_logged(one)
+
+
+def head_row(payment: Payment, body: bytes) -> tuple[object, ...]:
+    """Return what of the head changes, and which it is; MOVE_ON takes more after it."""
+    due_at = payment.due_at
+    return (
+        payment.version,
+        payment.status,
+        None if due_at is None else ms_of(due_at),
+        payment.unsettled,
+        body,
+        payment.merchant_id,
+        payment.payment_id,
+    )
+
+
+def write_head(
+    connection: sqlite3.Connection, payment: Payment, version_before: int, body: bytes, now_ms: int
+) -> bool:
+    """Insert or move on the head; return False if it is not the one that was read."""
+    changing = head_row(payment, body)
+    if version_before:
+        written = connection.execute(MOVE_ON, (*changing, version_before, NEVER_MS, now_ms))
+    else:
+        expires_at = ms_of(payment.expires_at) if payment.expires_at else None
+        own = (payment.card.card_id, payment.reference, payment.currency, expires_at)
+        written = connection.execute(_BEGIN, (*changing, *own))
+    return written.rowcount > 0
+
+
 @contextmanager
-def _snapshot(reader: sqlite3.Connection) -> Generator[None]:
+def snapshot(reader: sqlite3.Connection) -> Generator[None]:
+    """Have what is read in the block be as of one moment."""
     reader.execute("BEGIN")
     try:
         yield
@@ -241,13 +242,14 @@ def _spend(
     connection: sqlite3.Connection, key: IdempotencyKey, payment: Payment, real_now: datetime
 ) -> None:
     """Spend the key, first of all, for as long as its payment is kept; raise KeySpent."""
-    expires_at = min(key.expires_at, payment.expires_at or key.expires_at)
+    forgotten_at = min(key.forgotten_at, payment.expires_at or key.forgotten_at)
     values = (
         key.scope_hash,
         key.fingerprint,
         payment.payment_id,
         payment.version,
-        ms_of(expires_at),
+        ms_of(key.expires_at),
+        ms_of(forgotten_at),
     )
     if connection.execute(_SPEND, values).rowcount:
         return
@@ -263,7 +265,7 @@ def _spent(connection: sqlite3.Connection, key: IdempotencyKey, real_now: dateti
     row = connection.execute(
         "SELECT i.fingerprint, t.body FROM idempotency i"
         " JOIN transactions t ON t.payment_id = i.payment_id AND t.seq = i.seq"
-        " WHERE i.scope_hash = ? AND i.expires_at > ?",
-        (key.scope_hash, ms_of(max(key.spent_at, real_now))),
+        " WHERE i.scope_hash = ? AND i.ends_at > ? AND i.expires_at > ?",
+        (key.scope_hash, ms_of(key.spent_at), ms_of(real_now)),
     ).fetchone()
     return Spent(row[0], decode_transaction(row[1])) if row else None

@@ -6,14 +6,14 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from payments_sandbox.adapters.codec import decode_transaction, ms_of
+from payments_sandbox.adapters.codec import decode_logged, ms_of
 from payments_sandbox.adapters.codec_webhooks import decode_delivery, encode_delivery
 from payments_sandbox.adapters.sqlite import SqliteLedger
-from payments_sandbox.adapters.sqlite_events import NEVER_MS
+from payments_sandbox.adapters.sqlite_events import EXPIRES_AT, LOG, NEVER_MS
 from payments_sandbox.domain.delivery import Delivery, State
 from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.event import Logged as LoggedTransaction
 from payments_sandbox.domain.identifiers import delivery_id_of
-from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import Clock, LostRace
 from payments_sandbox.services.webhook_ports import DeliveryFilter, DeliveryPage, listed_at
 
@@ -26,16 +26,17 @@ _INSERT = (
 
 
 class Logged(NamedTuple):
-    """A transaction of the log, not read yet, and when its payment's retention ends."""
+    """A transaction of the log, not read yet, and when its retention ends."""
 
     position: int
     merchant_id: str
+    subject_id: str
     body: bytes
     expires_at_ms: int | None
 
-    def transaction(self) -> Transaction:
+    def transaction(self) -> LoggedTransaction:
         """Read it."""
-        return decode_transaction(self.body)
+        return decode_logged(self.subject_id, self.body)
 
 
 class Due(NamedTuple):
@@ -127,8 +128,7 @@ class SqliteDeliveries:
         """Return transactions of the log above a position, oldest first."""
         with self._ledger.reading() as reader:
             rows = reader.execute(
-                "SELECT t.position, t.merchant_id, t.body, p.expires_at FROM transactions t"
-                " JOIN payments p ON p.merchant_id = t.merchant_id AND p.payment_id = t.payment_id"
+                f"SELECT t.position, t.merchant_id, t.payment_id, t.body, {EXPIRES_AT}{LOG}"
                 " WHERE t.position > ? ORDER BY t.position LIMIT ?",
                 (position, limit),
             )
@@ -150,13 +150,13 @@ class SqliteDeliveries:
 
         await self._ledger.writer.run(write)
 
-    def endpoints_with_due(self) -> list[str]:
-        """Return the ids of all endpoints that something is or falls due for."""
+    def endpoints_with_due(self) -> list[tuple[str, str]]:
+        """Return ids of all endpoints that something is or falls due for, and their merchants'."""
         with self._ledger.reading() as reader:
             rows = reader.execute(
-                "SELECT DISTINCT endpoint_id FROM deliveries WHERE due_at IS NOT NULL"
+                "SELECT DISTINCT endpoint_id, merchant_id FROM deliveries WHERE due_at IS NOT NULL"
             )
-            return [endpoint_id for (endpoint_id,) in rows]
+            return rows.fetchall()
 
     def due(self, endpoint_id: str, at: datetime, held: set[str], limit: int) -> Due:
         """Return what is due but not in `held`, at most so many."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from payments_sandbox.adapters.secrets import (
@@ -64,6 +65,22 @@ def open_ledger_file(path: Path) -> FileSecrets:
         raise LedgerFileRefused(f"cannot use {path} as a ledger: {error}") from error
     finally:
         connection.close()
+
+
+def check_ledger_file(path: Path) -> None:
+    """Refuse what is no ledger of this release, without changing it; raise LedgerFileRefused."""
+    if not path.exists():
+        raise LedgerFileRefused(f"there is no {path}. Name the file that was served with --data.")
+    try:
+        _check_owner(path)
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as reader:
+            (version,) = reader.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise LedgerFileRefused(f"cannot open {path} as a ledger: {error}") from error
+    if version != len(_migrations()):
+        raise LedgerFileRefused(
+            f"{path} is empty or another release's. Serve it once with this one, which migrates it."
+        )
 
 
 def connect(path: Path, *, cache_kib: int = 2_000, read_only: bool = False) -> sqlite3.Connection:
@@ -153,14 +170,21 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> FileSecrets:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Run the numbered SQL files that this file has not seen."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    folder = resources.files("payments_sandbox.adapters") / "migrations"
-    files = sorted(one.name for one in folder.iterdir() if one.name.endswith(".sql"))
+    files = _migrations()
     if version > len(files):
         raise LedgerFileRefused(f"{path} was written by a newer release. Upgrade this one.")
-    for name in files[version:]:
-        for statement in (folder / name).read_text().split(";\n"):
+    for file in files[version:]:
+        for statement in file.read_text().split(";\n"):
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(files)}")
+
+
+def _migrations() -> list[Traversable]:
+    """Return the numbered SQL files, in order."""
+    folder = resources.files("payments_sandbox.adapters") / "migrations"
+    return sorted(
+        (one for one in folder.iterdir() if one.name.endswith(".sql")), key=lambda one: one.name
+    )
 
 
 def _matching_secrets(connection: sqlite3.Connection, path: Path) -> FileSecrets:

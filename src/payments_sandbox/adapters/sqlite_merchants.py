@@ -3,12 +3,15 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from payments_sandbox.adapters.codec import decode_settings, encode_settings
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.domain.errors import Conflict, NotFound
 from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
+from payments_sandbox.domain.payment import Payment
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class SqliteMerchants:
@@ -41,9 +44,19 @@ class SqliteMerchants:
         self._forget_what_changed()
         if merchant_id not in self._merchants:
             with self._ledger.reading() as reader:
-                settings = _settings(reader, merchant_id)
-            self._merchants[merchant_id] = Merchant(merchant_id, settings)
+                self._merchants[merchant_id] = _merchant(reader, merchant_id)
         return self._merchants[merchant_id]
+
+    async def merchants(self) -> list[str]:
+        """Return the ids of all merchants."""
+        with self._ledger.reading() as reader:
+            rows = reader.execute("SELECT merchant_id FROM merchants ORDER BY merchant_id")
+            return [merchant_id for (merchant_id,) in rows]
+
+    async def with_payment(self, merchant_id: str, payment_id: str) -> tuple[Merchant, Payment]:
+        """Return the merchant and one of its payments, read together; raise NotFound."""
+        merchant = await self.merchant(merchant_id)
+        return merchant, await self._ledger.payment(merchant_id, payment_id)
 
     def _forget_what_changed(self) -> None:
         """Forget what was read if anybody has committed since, this process or another.
@@ -64,18 +77,22 @@ class SqliteMerchants:
     def _ask_again(self) -> None:
         self._asked = False
 
-    async def change_settings(
-        self, merchant_id: str, change: Callable[[Settings], Settings]
-    ) -> Settings:
-        """Replace the settings by what `change` makes of them; return them; raise NotFound."""
+    async def change(self, merchant_id: str, change: Callable[[Merchant], Merchant]) -> Merchant:
+        """Replace settings and clock by what `change` makes of them; raise NotFound."""
 
-        def write(connection: sqlite3.Connection) -> Settings:
-            settings = change(_settings(connection, merchant_id))
+        def write(connection: sqlite3.Connection) -> Merchant:
+            merchant = change(_merchant(connection, merchant_id))
             connection.execute(
-                "UPDATE merchants SET settings = ? WHERE merchant_id = ?",
-                (encode_settings(settings), merchant_id),
+                "UPDATE merchants SET settings = ?, clock_offset_ms = ?, resets = ?"
+                " WHERE merchant_id = ?",
+                (
+                    encode_settings(merchant.settings),
+                    merchant.clock_offset // _MILLISECOND,
+                    merchant.resets,
+                    merchant_id,
+                ),
             )
-            return settings
+            return merchant
 
         return await self._ledger.writer.run(write)
 
@@ -131,10 +148,12 @@ class SqliteMerchants:
         await self._ledger.writer.run(write)
 
 
-def _settings(connection: sqlite3.Connection, merchant_id: str) -> Settings:
+def _merchant(connection: sqlite3.Connection, merchant_id: str) -> Merchant:
     row = connection.execute(
-        "SELECT settings FROM merchants WHERE merchant_id = ?", (merchant_id,)
+        "SELECT settings, clock_offset_ms, resets FROM merchants WHERE merchant_id = ?",
+        (merchant_id,),
     ).fetchone()
     if row is None:
         raise NotFound
-    return decode_settings(row[0])
+    settings, offset_ms, resets = row
+    return Merchant(merchant_id, decode_settings(settings), offset_ms * _MILLISECOND, resets)

@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from payments_sandbox.api.problems import problem_response, refusal_body, refusal_status
 from payments_sandbox.domain.card import Card
-from payments_sandbox.domain.event import event_type_of
+from payments_sandbox.domain.event import Logged, event_type_of
 from payments_sandbox.domain.identifiers import event_id_of
 from payments_sandbox.domain.payment import Captured, Payment
+from payments_sandbox.domain.settlement import BatchTransaction, Settlement
 from payments_sandbox.domain.times import iso_of
 from payments_sandbox.domain.transaction import (
     AuthorizationDetails,
@@ -18,6 +19,7 @@ from payments_sandbox.domain.transaction import (
     TransactionStatus,
 )
 from payments_sandbox.services.payments import Outcome
+from payments_sandbox.services.sweep import Progress
 
 Json = dict[str, object]
 
@@ -53,21 +55,34 @@ def transaction_json(transaction: Transaction) -> Json:
         ]
     if transaction.error_code is not None:
         body["error_code"] = transaction.error_code
+    if transaction.settlement is not None:
+        details = transaction.settlement
+        body["settlement"] = {
+            "settlement_id": details.settlement_id,
+            "gross": details.gross,
+            "refunds": details.refunds,
+            "fees": details.fees,
+            "net": details.net,
+        }
     return body
 
 
-def event_json(transaction: Transaction) -> Json:
+def event_json(transaction: Logged) -> Json:
     """Return the event that a transaction is; what webhooks carry."""
+    if isinstance(transaction, BatchTransaction):
+        data = settlement_json(transaction.settlement)
+    else:
+        data = transaction_json(transaction)
     return {
-        "id": event_id_of(transaction.payment_id, transaction.seq),
+        "id": event_id_of(transaction.subject_id, transaction.seq),
         "type": event_type_of(transaction),
         "timestamp": time_text(transaction.created_at),
         "sequence": transaction.seq,
-        "data": transaction_json(transaction),
+        "data": data,
     }
 
 
-def event_bytes(transaction: Transaction) -> bytes:
+def event_bytes(transaction: Logged) -> bytes:
     """Return an event as the body of a webhook: the same bytes on each attempt."""
     return to_json(event_json(transaction))
 
@@ -82,6 +97,7 @@ def payment_json(payment: Payment) -> Json:
         "approved_amount": amounts.authorized,
         "captured_amount": amounts.captured,
         "refunded_amount": amounts.refunded,
+        "settled_amount": amounts.settled,
         "capturable_amount": amounts.capturable,
         "refundable_amount": amounts.refundable,
         "currency": payment.currency,
@@ -97,6 +113,52 @@ def payment_json(payment: Payment) -> Json:
 def history_json(payment: Payment, transactions: Sequence[Transaction]) -> Json:
     """Return a payment with all its transactions, oldest first."""
     return payment_json(payment) | {"transactions": [transaction_json(one) for one in transactions]}
+
+
+def settlement_json(settlement: Settlement) -> Json:
+    """Return a settlement batch as callers see it; what a closing decides is null before it."""
+    totals, is_closed = settlement.totals, settlement.closed_at is not None
+    pays_out = settlement.payout > 0 or not is_closed
+    return {
+        "settlement_id": settlement.settlement_id,
+        "state": settlement.state,
+        "currency": settlement.currency,
+        "business_day": settlement.business_day.isoformat(),
+        "count": totals.captures + totals.refunds,
+        "capture_count": totals.captures,
+        "refund_count": totals.refunds,
+        "gross": totals.gross,
+        "refunds": totals.refunded,
+        "fees": totals.fees,
+        "net": totals.net,
+        "brought_forward": settlement.brought_forward if is_closed else None,
+        "payout_amount": settlement.payout if is_closed else None,
+        "carried_forward": settlement.carried_forward if is_closed else None,
+        "payout_date": settlement.payout_date.isoformat() if pays_out else None,
+        "closes_at": time_text(settlement.closes_at),
+        "closed_at": time_text(settlement.closed_at),
+        "paid_at": time_text(settlement.paid_at),
+        "created_at": time_text(settlement.created_at),
+    }
+
+
+def progress_json(progress: Progress) -> Json:
+    """Return what a run did."""
+    return {
+        "complete": progress.complete,
+        "reached": time_text(progress.reached),
+        "counts": {one: progress.counts[one] for one in sorted(progress.counts)},
+        "happenings": [
+            {
+                "event_id": event_id_of(one.subject_id, one.seq),
+                "type": event_type_of(one),
+                "subject_id": one.subject_id,
+                "at": time_text(one.created_at),
+            }
+            for one in progress.happened
+        ],
+        "events_cursor": progress.events_cursor,
+    }
 
 
 def _authorization(transaction: Transaction, details: AuthorizationDetails) -> Json:
@@ -163,6 +225,9 @@ def _capture(captured: Captured) -> Json:
         "transaction_id": captured.transaction_id,
         "amount": captured.amount,
         "refunded_amount": captured.refunded,
+        "voided": captured.voided,
+        "settled": captured.settled,
+        "settles_at": time_text(captured.settles_at),
         "created_at": time_text(captured.created_at),
     }
 

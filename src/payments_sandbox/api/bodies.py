@@ -1,6 +1,7 @@
 """What callers send: strict bodies, each field described in the words an error will use."""
 
-from dataclasses import replace
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -15,20 +16,20 @@ from payments_sandbox.domain.card import (
     holds_card_number,
     luhn_valid,
 )
-from payments_sandbox.domain.delivery import RetrySchedule
 from payments_sandbox.domain.errors import NotFound
 from payments_sandbox.domain.identifiers import is_payment_id, place_of
 from payments_sandbox.domain.issuer import Simulate
-from payments_sandbox.domain.merchant import AmountRule, Settings
 from payments_sandbox.domain.operations import Authorize, Capture, Refund, Void
 from payments_sandbox.domain.response_codes import PARTIAL_APPROVAL, RESPONSE_CODES
 from payments_sandbox.domain.transaction import TransactionType
+from payments_sandbox.domain.void_capture import VoidCapture
 
 AMOUNT_MAX = 999_999_999_999
 METADATA_MAX = 50
 
 
-def _currency(code: str) -> str:
+def currency_code(code: str) -> str:
+    """Return the code; raise ValueError if there is no such currency."""
     if code not in EXPONENTS:
         raise ValueError("unknown currency")
     return code
@@ -53,7 +54,7 @@ Amount = Annotated[int, Field(ge=1, le=AMOUNT_MAX)]
 CurrencyCode = Annotated[
     str,
     Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": [*CODES]}),
-    AfterValidator(_currency),
+    AfterValidator(currency_code),
 ]
 ShortText = Annotated[
     str, Field(pattern=_NO_CONTROL, max_length=255), AfterValidator(no_card_number)
@@ -76,6 +77,26 @@ Metadata = Annotated[
     WithJsonSchema(_METADATA_SCHEMA),
 ]
 Id = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
+# datetime reads more: weeks, commas, any separator, and nothing after a NUL.
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+A_TIME = "an RFC 3339 time with its zone, for example 2026-03-01T12:00:00Z"
+
+
+def _time(text: str) -> str:
+    if _RFC_3339.fullmatch(text) is None:
+        raise ValueError("not as RFC 3339 has it")
+    try:
+        datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError:  # its zone puts it before the first year or after the last
+        raise ValueError("no time in UTC") from None
+    return text
+
+
+Time = Annotated[
+    str, Field(max_length=40, json_schema_extra={"format": "date-time"}), AfterValidator(_time)
+]
 
 
 _EXAMPLE: JsonDict = {
@@ -202,13 +223,29 @@ class CaptureBody(Strict):
 
 
 class VoidBody(Strict):
-    """Release what is not captured."""
+    """Release what is not captured, or reverse a capture before its cut-off."""
 
-    auth_id: Id = Field(description="the id of the authorization, auth_...")
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["auth_id"]}, {"required": ["transaction_id"]}]}
+    )
 
-    def to_operation(self) -> Void:
-        """Return the operation; raise NotFound."""
-        return Void(_payment_id(self.auth_id))
+    auth_id: Id = Field(
+        "", description="the id of the authorization (auth_...) to release what is left of."
+    )
+    transaction_id: Id = Field(
+        "", description="instead: the id of a capture (cap_...) to reverse before its cut-off."
+    )
+
+    def to_operation(self) -> Void | VoidCapture:
+        """Return the operation; raise NotFound or Problem."""
+        if len(self.model_fields_set) != 1:
+            raise _invalid("auth_id", "send auth_id or transaction_id, and not both.")
+        if "auth_id" in self.model_fields_set:
+            return Void(_payment_id(self.auth_id))
+        place = place_of(self.transaction_id)
+        if place.type is not TransactionType.CAPTURE:
+            raise _invalid("transaction_id", "must be a capture's id (cap_...).")
+        return VoidCapture(place.payment_id, self.transaction_id)
 
 
 class RefundBody(Strict):
@@ -230,42 +267,6 @@ class RefundBody(Strict):
             raise _invalid("transaction_id", "must be a capture's id or an auth_id.")
         capture_id = self.transaction_id if place.type is TransactionType.CAPTURE else None
         return Refund(place.payment_id, capture_id, self.amount, self.currency)
-
-
-class SettingsBody(Strict):
-    """Settings to change; what is left out stays."""
-
-    amount_rule: Annotated[str, Field(json_schema_extra={"enum": list(AmountRule)})] = Field(
-        "off",
-        pattern="^(off|cents)$",
-        description='"off", or "cents": the last two digits of an amount are the response code.',
-    )
-    test_cards_only: bool = Field(
-        default=False, description="true or false: whether other card numbers are refused."
-    )
-    retention_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
-        None,
-        description="how many days a payment is kept, 1 to 3,650, or null for good; counts for"
-        " payments authorized from now on.",
-    )
-
-    webhook_schedule: Annotated[str, Field(json_schema_extra={"enum": list(RetrySchedule)})] = (
-        Field(
-            "standard",
-            pattern="^(standard|fast)$",
-            description='"standard": webhooks are retried over three days; or "fast": within'
-            " seconds, for test suites.",
-        )
-    )
-
-    def applied_to(self, settings: Settings) -> Settings:
-        """Return the settings with what was sent in place."""
-        sent = {name: getattr(self, name) for name in self.model_fields_set}
-        if "amount_rule" in sent:
-            sent["amount_rule"] = AmountRule(self.amount_rule)
-        if "webhook_schedule" in sent:
-            sent["webhook_schedule"] = RetrySchedule(self.webhook_schedule)
-        return replace(settings, **sent)
 
 
 def _payment_id(auth_id: str) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from payments_sandbox.api.answers import Json, json_response, time_text
-from payments_sandbox.api.bodies import Strict
+from payments_sandbox.api.bodies import A_TIME, Strict, Time
 from payments_sandbox.api.edge import merchant_id_of
 from payments_sandbox.api.json_body import read_json
 from payments_sandbox.api.problems import Problem
@@ -32,28 +32,8 @@ from payments_sandbox.services.deliveries import DeliveryDesk, Span
 from payments_sandbox.services.webhook_ports import DeliveryFilter
 
 _PLACE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#dlv_[0-9a-z_]{20,60}")
-# datetime reads more: weeks, commas, any separator, and nothing after a NUL.
-_RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
 _CURSOR_FORMAT = "delivery-cursor"
 _ID = "^[!-~]{1,64}$"
-_PLACES = "an RFC 3339 time with its zone, for example 2026-03-01T12:00:00Z"
-
-
-def _time(text: str) -> str:
-    if _RFC_3339.fullmatch(text) is None:
-        raise ValueError("not as RFC 3339 has it")
-    try:
-        datetime.fromisoformat(text).astimezone(UTC)
-    except OverflowError:  # its zone puts it before the first year or after the last
-        raise ValueError("no time in UTC") from None
-    return text
-
-
-Time = Annotated[
-    str, Field(max_length=40, json_schema_extra={"format": "date-time"}), AfterValidator(_time)
-]
 
 
 class DeliveriesQuery(CursorQuery):
@@ -90,9 +70,9 @@ class RedeliverBody(Strict):
     """Which deliveries of an endpoint to send again: all dead ones, or all of a span."""
 
     since: Time | None = Field(
-        None, description=f"{_PLACES}; with until: all deliveries made from then on."
+        None, description=f"{A_TIME}; with until: all deliveries made from then on."
     )
-    until: Time | None = Field(None, description=f"{_PLACES}, after since; not included.")
+    until: Time | None = Field(None, description=f"{A_TIME}, after since; not included.")
     cursor: (
         Annotated[
             str,
@@ -108,7 +88,7 @@ class RedeliverBody(Strict):
         if self.since is None or self.until is None:
             missing = "since" if self.since is None else "until"
             raise Problem(
-                "validation_failed", param=missing, detail=f"{missing} is required: {_PLACES}"
+                "validation_failed", param=missing, detail=f"{missing} is required: {A_TIME}"
             )
         since, until = (datetime.fromisoformat(one) for one in (self.since, self.until))
         if since >= until:

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
 
 from payments_sandbox.api.bodies import (
     AuthorizeBody,
     CaptureBody,
     RefundBody,
-    SettingsBody,
     VoidBody,
 )
+from payments_sandbox.api.clock import AdvanceBody
 from payments_sandbox.api.deliveries import DELIVERIES_PARAMETERS, RedeliverBody
 from payments_sandbox.api.endpoint_bodies import EndpointBody, EndpointChanges
 from payments_sandbox.api.events import EVENTS_PARAMETERS
@@ -27,6 +28,20 @@ from payments_sandbox.api.models import (
 )
 from payments_sandbox.api.problems import EDGE_PROBLEMS, status_of
 from payments_sandbox.api.query import LIST_PARAMETERS
+from payments_sandbox.api.settings_body import ResetBody, SettingsBody
+from payments_sandbox.api.settlement_models import (
+    AdvancedAnswer,
+    BalancesAnswer,
+    ClockAnswer,
+    InvariantsAnswer,
+    PostingsAnswer,
+    ProgressAnswer,
+    ReportAnswer,
+    ResetAnswer,
+    SettlementAnswer,
+    SettlementsAnswer,
+)
+from payments_sandbox.api.settlements import SETTLEMENTS_PARAMETERS, CsvResponse
 from payments_sandbox.api.webhook_models import (
     DeliveriesAnswer,
     DeliveryWithAttemptsAnswer,
@@ -40,6 +55,8 @@ from payments_sandbox.api.webhook_models import (
 from payments_sandbox.domain.errors import (
     AlreadyCaptured,
     AlreadyRefunded,
+    AlreadySettled,
+    AlreadyVoided,
     AmountExceedsCapturable,
     AmountExceedsRefundable,
     AuthorizationDeclined,
@@ -71,6 +88,7 @@ class Documentation(NamedTuple):
     problems: Sequence[ProblemKind]
     body: type[BaseModel] | None = None
     parameters: Sequence[Parameter] = ()
+    response_class: type[Response] = JSONResponse
 
     def arguments(self, operation_id: str) -> dict[str, Any]:
         """Return it as the arguments of a route that documents itself."""
@@ -89,6 +107,7 @@ class Documentation(NamedTuple):
             "summary": operation_id.replace("_", " ").capitalize(),
             "tags": [self.tag],
             "status_code": self.status,
+            "response_class": self.response_class,
             "responses": done | _problems((*self.problems, *_EVERYWHERE)),
             "openapi_extra": extra,
         }
@@ -127,11 +146,25 @@ def _on_endpoint(
     return Documentation("webhooks", status, answer, problems, body, [_path("endpoint_id")])
 
 
+def _on_settlement(
+    answer: type[BaseModel] | None, response_class: type[Response] = JSONResponse
+) -> Documentation:
+    return Documentation(
+        "settlement",
+        200,
+        answer,
+        (*_KEYED, NotFound),
+        parameters=[_path("settlement_id")],
+        response_class=response_class,
+    )
+
+
 _EVERYWHERE = ("malformed_request", "misdirected_request", "headers_too_large", "internal_error")
 _KEYED = ("unauthorized", "quota_exceeded", "validation_failed", LedgerUnavailable)
 _BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type")
 _KEYS = ("idempotency_key_missing", "idempotency_key_invalid", IdempotencyKeyReused)
 _WRITE = (*_KEYED, *_BODY, *_KEYS, Conflict)
+_CHANGES = (*_KEYED, *_BODY, Conflict)
 _CHANGE = (NotFound, PaymentFull, AuthorizationDeclined)
 _NOT_OPEN = (*_CHANGE, AuthorizationVoided, AuthorizationExpired, AlreadyCaptured)
 
@@ -146,10 +179,13 @@ OPERATIONS = {
         *_CHANGE,
         NotCaptured,
         AlreadyRefunded,
+        AlreadyVoided,
         CurrencyMismatch,
         AmountExceedsRefundable,
     ),
-    "void": _money(VoidBody, MovementAnswer, *_NOT_OPEN),
+    "void": _money(
+        VoidBody, MovementAnswer, *_NOT_OPEN, AlreadyRefunded, AlreadySettled, AlreadyVoided
+    ),
     "list_payments": Documentation(
         "payments", 200, PaymentsAnswer, _KEYED, parameters=LIST_PARAMETERS
     ),
@@ -202,7 +238,20 @@ OPERATIONS = {
     ),
     "health": Documentation("sandbox", 200, HealthAnswer, ("validation_failed", LedgerUnavailable)),
     "read_settings": Documentation("sandbox", 200, SettingsAnswer, _KEYED),
-    "change_settings": Documentation(
-        "sandbox", 200, SettingsAnswer, (*_KEYED, *_BODY), SettingsBody
+    "change_settings": Documentation("sandbox", 200, SettingsAnswer, _CHANGES, SettingsBody),
+    "read_clock": Documentation("sandbox", 200, ClockAnswer, _KEYED),
+    "advance_clock": Documentation("sandbox", 200, AdvancedAnswer, _CHANGES, AdvanceBody),
+    "reset": Documentation("sandbox", 200, ResetAnswer, _CHANGES, ResetBody),
+    "read_invariants": Documentation("sandbox", 200, InvariantsAnswer, _KEYED),
+    "run_settlement": Documentation("settlement", 200, ProgressAnswer, (*_KEYED, Conflict)),
+    "list_settlements": Documentation(
+        "settlement", 200, SettlementsAnswer, _KEYED, parameters=SETTLEMENTS_PARAMETERS
+    ),
+    "read_settlement": _on_settlement(SettlementAnswer),
+    "read_report_json": _on_settlement(ReportAnswer),
+    "read_report_csv": _on_settlement(None, CsvResponse),
+    "read_balances": Documentation("settlement", 200, BalancesAnswer, _KEYED),
+    "list_postings": Documentation(
+        "settlement", 200, PostingsAnswer, _KEYED, parameters=EVENTS_PARAMETERS
     ),
 }

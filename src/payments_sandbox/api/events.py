@@ -1,12 +1,12 @@
 """Events over HTTP: the log of what happened, for whoever follows it or missed a webhook."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from payments_sandbox.api.answers import event_json, json_response
+from payments_sandbox.api.answers import Json, event_json, json_response
 from payments_sandbox.api.edge import merchant_id_of
 from payments_sandbox.api.problems import Problem
 from payments_sandbox.api.query import (
@@ -20,6 +20,7 @@ from payments_sandbox.api.query import (
 from payments_sandbox.api.routing import DirectRoute
 from payments_sandbox.api.validation import validated
 from payments_sandbox.domain.errors import NotFound
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.domain.identifiers import event_id_of, event_place_of
 from payments_sandbox.services.events import Events
 from payments_sandbox.services.ports import EventPage
@@ -53,17 +54,21 @@ class EventRoutes:
 
     async def list(self, request: Request) -> Response:
         """List events, newest first; or oldest first after one, which is how to follow them."""
+        return await self.page_of(request, event_json)
+
+    async def page_of(self, request: Request, render: Callable[[Logged], Json]) -> Response:
+        """Return the page of the log that a request asks for, each entry rendered."""
         query = validated(EventsQuery, parameters_of(request))
         if query.after is not None and query.cursor is not None:
             raise Problem("validation_failed", detail="Send after or cursor, not both.")
         place = cursor_in(query.cursor, _is_place) or _place_after(query.after)
         page = await self._page(request, place, int(query.limit))
-        data = [event_json(one) for one in page.transactions]
+        data = [render(one) for one in page.transactions]
         next_cursor = None
         if page.more:
             last = page.transactions[-1]
             direction = place[:1] or _NEWEST
-            next_cursor = cursor_of(direction + event_id_of(last.payment_id, last.seq))
+            next_cursor = cursor_of(direction + event_id_of(last.subject_id, last.seq))
         return json_response({"data": data, "next_cursor": next_cursor})
 
     async def read(self, request: Request) -> Response:

@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from payments_sandbox.domain.calendar import SettlementDays
 from payments_sandbox.domain.delivery import RetrySchedule
+from payments_sandbox.domain.fees import FeeOnRefund
 from payments_sandbox.domain.merchant import AmountRule
 from payments_sandbox.domain.payment import Status
 from payments_sandbox.domain.response_codes import Advice
@@ -66,13 +68,23 @@ class AllocationAnswer(Answer):
     amount: int
 
 
+class SettledAnswer(Answer):
+    """What a batch took of the payment, in minor units; `net` may be below zero."""
+
+    settlement_id: str
+    gross: int
+    refunds: int
+    fees: int
+    net: int
+
+
 class MovementAnswer(Answer):
-    """A capture, refund, void or expiry."""
+    """A capture, refund, void, expiry or settlement; a settlement's amount is its net."""
 
     status: Literal["completed", "failed"]
     transaction_id: str
     seq: int
-    type: Literal["capture", "refund", "void", "expiry"]
+    type: Literal["capture", "refund", "void", "expiry", "settlement"]
     auth_id: str
     amount: int
     currency: str
@@ -81,6 +93,7 @@ class MovementAnswer(Answer):
     created_at: str
     allocations: list[AllocationAnswer] | None = None
     error_code: str | None = None
+    settlement: SettledAnswer | None = None
 
 
 class TransactionAnswer(RootModel[AuthorizationAnswer | MovementAnswer]):
@@ -88,11 +101,14 @@ class TransactionAnswer(RootModel[AuthorizationAnswer | MovementAnswer]):
 
 
 class CaptureAnswer(Answer):
-    """A capture and what of it is refunded."""
+    """A capture and what became of it; before `settles_at` it can be voided."""
 
     transaction_id: str
     amount: int
     refunded_amount: int
+    voided: bool
+    settled: bool
+    settles_at: str
     created_at: str
 
 
@@ -105,6 +121,7 @@ class PaymentAnswer(Answer):
     approved_amount: int
     captured_amount: int
     refunded_amount: int
+    settled_amount: int
     capturable_amount: int
     refundable_amount: int
     currency: str
@@ -136,6 +153,12 @@ class SettingsAnswer(Answer):
     test_cards_only: bool
     retention_days: int | None
     webhook_schedule: RetrySchedule
+    settlement_cutoff: str
+    settlement_days: SettlementDays
+    settlement_holidays: list[str]
+    fee_rate_bps: int
+    fee_fixed: int
+    fee_on_refund: FeeOnRefund
 
 
 class HealthAnswer(Answer):

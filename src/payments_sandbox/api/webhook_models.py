@@ -1,6 +1,7 @@
 """The answers' shapes about events, webhook endpoints and deliveries, for the document."""
 
 from payments_sandbox.api.models import Answer, AuthorizationAnswer, MovementAnswer
+from payments_sandbox.api.settlement_models import SettlementAnswer
 from payments_sandbox.domain.chaos import Mischief
 from payments_sandbox.domain.delivery import DeadReason, State
 from payments_sandbox.domain.endpoint import DisabledReason
@@ -14,7 +15,7 @@ class EventAnswer(Answer):
     type: EventType
     timestamp: str
     sequence: int
-    data: AuthorizationAnswer | MovementAnswer
+    data: AuthorizationAnswer | MovementAnswer | SettlementAnswer
 
 
 class EventsAnswer(Answer):

@@ -8,6 +8,8 @@ SandboxError
 │   ├── AuthorizationDeclined
 │   ├── NotCaptured
 │   ├── AlreadyRefunded
+│   ├── AlreadySettled
+│   ├── AlreadyVoided
 │   ├── CurrencyMismatch
 │   ├── AmountExceedsCapturable
 │   └── AmountExceedsRefundable
@@ -16,6 +18,7 @@ SandboxError
     ├── NotATestCard
     ├── IdempotencyKeyReused
     ├── PaymentFull
+    ├── ClockStep
     ├── TooManyEndpoints
     ├── EndpointDisabled
     ├── Conflict
@@ -76,9 +79,21 @@ class NotCaptured(Refusal):
 
 
 class AlreadyRefunded(Refusal):
-    """Everything that was captured here is refunded already."""
+    """It is refunded already: nothing is left to refund, and what is refunded cannot be voided."""
 
     code = "already_refunded"
+
+
+class AlreadySettled(Refusal):
+    """The capture's cut-off has passed: it is settled and cannot be voided. Refund it instead."""
+
+    code = "already_settled"
+
+
+class AlreadyVoided(Refusal):
+    """The capture was voided, so there is nothing of it to refund or void."""
+
+    code = "already_voided"
 
 
 class CurrencyMismatch(Refusal):
@@ -129,6 +144,13 @@ class PaymentFull(Unrecorded):
     """The payment holds as many captures (100) or transactions (1,000) as it can."""
 
     code = "payment_full"
+
+
+class ClockStep(Unrecorded):
+    """The clock moves forward by at most 400 days at a time, and no further than 2199."""
+
+    code = "validation_failed"
+    param = "to"
 
 
 class TooManyEndpoints(Unrecorded):

@@ -2,13 +2,14 @@
 
 from enum import StrEnum
 
+from payments_sandbox.domain.settlement import BatchTransaction, BatchTransactionType
 from payments_sandbox.domain.transaction import Transaction, TransactionStatus, TransactionType
 
 EVERYTHING = "*"
 
 
 class EventType(StrEnum):
-    """What happened to a payment."""
+    """What happened to a payment or a settlement batch."""
 
     PAYMENT_AUTHORIZED = "payment_authorized"
     PAYMENT_DECLINED = "payment_declined"
@@ -19,7 +20,13 @@ class EventType(StrEnum):
     PAYMENT_VOIDED = "payment_voided"
     PAYMENT_VOID_FAILED = "payment_void_failed"
     AUTHORIZATION_EXPIRED = "authorization_expired"
+    TRANSACTION_SETTLED = "transaction_settled"
+    SETTLEMENT_CLOSED = "settlement_closed"
+    SETTLEMENT_PAID = "settlement_paid"
 
+
+Logged = Transaction | BatchTransaction
+"""What stands in the log, and is an event: a payment's transaction, or a batch's."""
 
 _NAMES = {
     (TransactionType.AUTHORIZATION, TransactionStatus.APPROVED): EventType.PAYMENT_AUTHORIZED,
@@ -31,9 +38,16 @@ _NAMES = {
     (TransactionType.VOID, TransactionStatus.COMPLETED): EventType.PAYMENT_VOIDED,
     (TransactionType.VOID, TransactionStatus.FAILED): EventType.PAYMENT_VOID_FAILED,
     (TransactionType.EXPIRY, TransactionStatus.COMPLETED): EventType.AUTHORIZATION_EXPIRED,
+    (TransactionType.SETTLEMENT, TransactionStatus.COMPLETED): EventType.TRANSACTION_SETTLED,
+}
+_BATCH_NAMES = {
+    BatchTransactionType.CLOSING: EventType.SETTLEMENT_CLOSED,
+    BatchTransactionType.PAYOUT: EventType.SETTLEMENT_PAID,
 }
 
 
-def event_type_of(transaction: Transaction) -> EventType:
+def event_type_of(transaction: Logged) -> EventType:
     """Return the name of the event that the transaction is."""
+    if isinstance(transaction, BatchTransaction):
+        return _BATCH_NAMES[transaction.type]
     return _NAMES[transaction.type, transaction.status]

@@ -1,12 +1,15 @@
 """Ids that are ordered by time and tell their payment, so that none needs a look-up.
 
 `auth_<core>` is the payment and its authorization, `cap_<core>_2` its second transaction,
-`ref_<core>_3` its third, and `evt_<core>_2` the event that the second is. A delivery's id is made
+`ref_<core>_3` its third, and `evt_<core>_2` the event that the second is. `stl_<core>` is a
+settlement batch, `evt_stl_<core>_1` the event of its first transaction. A delivery's id is made
 of its message's and its endpoint's, a ping counting as number 0. A core is 26 characters of
 lower-case Crockford base 32.
 """
 
 import re
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
 from payments_sandbox.domain.errors import NotFound
@@ -18,13 +21,20 @@ _PREFIXES = {
     TransactionType.REFUND: "ref",
     TransactionType.VOID: "void",
     TransactionType.EXPIRY: "exp",
+    TransactionType.SETTLEMENT: "set",
 }
 _TYPES = {prefix: kind for kind, prefix in _PREFIXES.items()}
 _PAYMENT = re.compile(r"auth_([0-9a-hjkmnp-tv-z]{26})")
 _TRANSACTION = re.compile(r"([a-z]{3,4})_([0-9a-hjkmnp-tv-z]{26})_([2-9]|[1-9][0-9]{1,3})")
-_EVENT = re.compile(r"evt_([0-9a-hjkmnp-tv-z]{26})_([1-9][0-9]{0,3})")
+_EVENT = re.compile(r"evt_(stl_)?([0-9a-hjkmnp-tv-z]{26})_([1-9][0-9]{0,3})")
+_SETTLEMENT = re.compile(r"stl_[0-9a-hjkmnp-tv-z]{26}")
 _PING = re.compile(r"ping_([0-9a-hjkmnp-tv-z]{26})")
-_DELIVERY = re.compile(r"dlv_([0-9a-hjkmnp-tv-z]{26})_(0|[1-9][0-9]{0,3})_([0-9a-hjkmnp-tv-z]{26})")
+_DELIVERY = re.compile(
+    r"dlv_((?:stl_)?[0-9a-hjkmnp-tv-z]{26})_(0|[1-9][0-9]{0,3})_([0-9a-hjkmnp-tv-z]{26})"
+)
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_CHANCE_BITS = 80
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Place(NamedTuple):
@@ -36,9 +46,9 @@ class Place(NamedTuple):
 
 
 class EventPlace(NamedTuple):
-    """Which transaction an event is."""
+    """Which transaction an event is: whose, a payment's or a settlement batch's, and its number."""
 
-    payment_id: str
+    subject_id: str
     seq: int
 
 
@@ -80,9 +90,35 @@ def place_of(transaction_id: str) -> Place:
     return Place(payment_id_of(core), int(seq), kind)
 
 
-def event_id_of(payment_id: str, seq: int) -> str:
-    """Return the id of the event that the payment's transaction number `seq` is."""
-    return f"evt_{payment_id.removeprefix('auth_')}_{seq}"
+def core_of(at: datetime, *named: str) -> str:
+    """Return the core of a time, with chance that the names alone decide."""
+    ms = (at - _EPOCH) // timedelta(milliseconds=1)
+    chance = sha256("\0".join(named).encode()).digest()[: _CHANCE_BITS // 8]
+    number = (ms << _CHANCE_BITS) | int.from_bytes(chance)
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def settlement_id_of(closes_at: datetime, *named: str) -> str:
+    """Return the id of the batch that closes then; `named` tells it from others of that time.
+
+    The same batch has the same id whoever opens it.
+    """
+    return f"stl_{core_of(closes_at, *named)}"
+
+
+def is_settlement_id(text: str) -> bool:
+    """Tell whether the text has the form of a settlement batch's id."""
+    return _SETTLEMENT.fullmatch(text) is not None
+
+
+def batch_transaction_id_of(settlement_id: str, seq: int) -> str:
+    """Return the id of the batch's own transaction number `seq`."""
+    return f"{settlement_id}_{seq}"
+
+
+def event_id_of(subject_id: str, seq: int) -> str:
+    """Return the id of the event that the transaction `seq` of a payment or a batch is."""
+    return f"evt_{subject_id.removeprefix('auth_')}_{seq}"
 
 
 def event_place_of(event_id: str) -> EventPlace:
@@ -90,7 +126,8 @@ def event_place_of(event_id: str) -> EventPlace:
     match = _EVENT.fullmatch(event_id)
     if match is None:
         raise NotFound
-    return EventPlace(payment_id_of(match[1]), int(match[2]))
+    batch, core, seq = match.groups()
+    return EventPlace(batch + core if batch else payment_id_of(core), int(seq))
 
 
 def endpoint_id_of(core: str) -> str:
@@ -116,5 +153,7 @@ def delivery_place_of(delivery_id: str) -> DeliveryPlace:
     if match is None:
         raise NotFound
     core, seq, endpoint_core = match.groups()
+    if seq == "0" and core.startswith("stl_"):
+        raise NotFound
     message_id = f"evt_{core}_{seq}" if seq != "0" else ping_id_of(core)
     return DeliveryPlace(message_id, endpoint_id_of(endpoint_core))

@@ -1,8 +1,7 @@
 """What a caller may do to a payment; each operation applies itself, purely.
 
-`apply` never raises for a business refusal: that is a failed transaction which changes no
-amount. Refusals are found in one order for every operation: what the payment is, then the
-currency, then the amount.
+`apply` never raises for a business refusal: that is a failed transaction which changes no amount.
+Refusals are found in one order: what the payment is, then the currency, then the amount.
 """
 
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from payments_sandbox.domain.card import PresentedCard
 from payments_sandbox.domain.errors import (
     AlreadyCaptured,
     AlreadyRefunded,
+    AlreadyVoided,
     AmountExceedsCapturable,
     AmountExceedsRefundable,
     AuthorizationDeclined,
@@ -22,12 +22,11 @@ from payments_sandbox.domain.errors import (
     AuthorizationVoided,
     CurrencyMismatch,
     NotCaptured,
-    NotFound,
     PaymentFull,
     Refusal,
 )
 from payments_sandbox.domain.identifiers import transaction_id_of
-from payments_sandbox.domain.merchant import Merchant
+from payments_sandbox.domain.merchant import Merchant, Settings
 from payments_sandbox.domain.payment import (
     AUTHORIZATION_LIFE,
     CAPTURES_MAX,
@@ -35,6 +34,7 @@ from payments_sandbox.domain.payment import (
     Change,
     Ended,
     Payment,
+    Refunded,
     Status,
     record,
 )
@@ -56,7 +56,7 @@ class Operation(Protocol):
         """The payment it acts on."""
         ...
 
-    def apply(self, payment: Payment, at: datetime) -> Change:
+    def apply(self, payment: Payment, settings: Settings, at: datetime) -> Change:
         """Return the payment and the one transaction that follow; raise Unrecorded."""
         ...
 
@@ -142,7 +142,7 @@ class Capture:
     currency: str | None = None
     final: bool = False
 
-    def apply(self, payment: Payment, at: datetime) -> Change:
+    def apply(self, payment: Payment, settings: Settings, at: datetime) -> Change:
         """Return the captured payment, or a failed capture; raise PaymentFull."""
         amount = payment.amounts.capturable if self.amount is None else self.amount
         refusal = _not_open(payment) or _differs(self.currency, payment)
@@ -152,7 +152,7 @@ class Capture:
             return _failed(payment, TransactionType.CAPTURE, amount, at, refusal)
         if len(payment.captures) >= CAPTURES_MAX:
             raise PaymentFull
-        captured = _captured(payment, amount, at, final=self.final)
+        captured = _captured(payment, settings, amount, at, final=self.final)
         return record(captured, TransactionType.CAPTURE, amount, at)
 
 
@@ -162,8 +162,9 @@ class Void:
 
     payment_id: str
 
-    def apply(self, payment: Payment, at: datetime) -> Change:
+    def apply(self, payment: Payment, settings: Settings, at: datetime) -> Change:
         """Return the released payment, or a failed void; raise PaymentFull."""
+        del settings
         rest = payment.amounts.capturable
         refusal = _not_open(payment)
         if refusal is not None:
@@ -185,28 +186,24 @@ class Refund:
     amount: int | None = None
     currency: str | None = None
 
-    def apply(self, payment: Payment, at: datetime) -> Change:
+    def apply(self, payment: Payment, settings: Settings, at: datetime) -> Change:
         """Return the refunded payment, or a failed refund; raise NotFound or PaymentFull."""
         sources = self._sources(payment)
         refundable = sum(source.refundable for source in sources)
         amount = refundable if self.amount is None else self.amount
-        refusal = _not_refundable(payment, refundable) or _differs(self.currency, payment)
+        refusal = _not_refundable(payment, sources) or _differs(self.currency, payment)
         if refusal is None and amount > refundable:
             refusal = AmountExceedsRefundable
         if refusal is not None:
             return _failed(payment, TransactionType.REFUND, amount, at, refusal)
         allocations = _allocate(amount, sources)
-        refunded = _refunded(payment, allocations)
+        refunded = _refunded(payment, settings, allocations, at)
         return record(refunded, TransactionType.REFUND, amount, at, allocations=allocations)
 
     def _sources(self, payment: Payment) -> tuple[Captured, ...]:
         if self.transaction_id is None:
             return payment.captures
-        named = (one for one in payment.captures if one.transaction_id == self.transaction_id)
-        source = next(named, None)
-        if source is None:
-            raise NotFound
-        return (source,)
+        return (payment.capture(self.transaction_id),)
 
 
 def _not_open(payment: Payment) -> type[Refusal] | None:
@@ -220,12 +217,14 @@ def _not_open(payment: Payment) -> type[Refusal] | None:
     return None if payment.amounts.capturable else AlreadyCaptured
 
 
-def _not_refundable(payment: Payment, refundable: int) -> type[Refusal] | None:
+def _not_refundable(payment: Payment, sources: tuple[Captured, ...]) -> type[Refusal] | None:
     if payment.status is Status.DECLINED:
         return AuthorizationDeclined
-    if not payment.captures:
+    if not sources:
         return NotCaptured
-    return None if refundable else AlreadyRefunded
+    if all(one.voided for one in sources):
+        return AlreadyVoided
+    return None if any(one.refundable for one in sources) else AlreadyRefunded
 
 
 def _differs(currency: str | None, payment: Payment) -> type[Refusal] | None:
@@ -233,19 +232,27 @@ def _differs(currency: str | None, payment: Payment) -> type[Refusal] | None:
 
 
 def _failed(
-    payment: Payment, kind: TransactionType, amount: int, at: datetime, refusal: type[Refusal]
+    payment: Payment, kind: TransactionType, amount: int, at: datetime, why: type[Refusal]
 ) -> Change:
-    return record(payment, kind, amount, at, error_code=refusal.code)
+    return record(payment, kind, amount, at, error_code=why.code)
 
 
-def _captured(payment: Payment, amount: int, at: datetime, *, final: bool) -> Payment:
+def _captured(
+    payment: Payment, settings: Settings, amount: int, at: datetime, *, final: bool
+) -> Payment:
     before = payment.amounts
     released = before.released + (before.capturable - amount if final else 0)
-    capture_id = transaction_id_of(payment.payment_id, payment.version + 1, TransactionType.CAPTURE)
+    capture = Captured(
+        transaction_id_of(payment.payment_id, payment.version + 1, TransactionType.CAPTURE),
+        amount,
+        at,
+        settles_at=settings.calendar.settles_at(at),
+        fee=settings.fees.of_capture(amount),
+    )
     return replace(
         payment,
         amounts=replace(before, captured=before.captured + amount, released=released),
-        captures=(*payment.captures, Captured(capture_id, amount, at)),
+        captures=(*payment.captures, capture),
         ended=Ended.FINAL_CAPTURE if final else payment.ended,
     )
 
@@ -261,14 +268,33 @@ def _allocate(amount: int, sources: tuple[Captured, ...]) -> tuple[Allocation, .
     return tuple(allocations)
 
 
-def _refunded(payment: Payment, allocations: tuple[Allocation, ...]) -> Payment:
-    parts = {allocation.transaction_id: allocation.amount for allocation in allocations}
-    total = payment.amounts.refunded + sum(parts.values())
+def _refunded(
+    payment: Payment, settings: Settings, allocations: tuple[Allocation, ...], at: datetime
+) -> Payment:
+    """Return the payment less the refund, which is settled no sooner than what it gives back."""
+    settles_at, fee_returned, fees = settings.calendar.settles_at(at), 0, settings.fees
+    captures = payment.captures
+    for part in allocations:
+        source = payment.capture(part.transaction_id)
+        refunded = source.refunded + part.amount
+        fee_returned += fees.returned(
+            source.fee, source.amount, before=source.refunded, after=refunded
+        )
+        settles_at = max(settles_at, source.settles_at)
+        captures = tuple(
+            replace(one, refunded=refunded) if one is source else one for one in captures
+        )
+    amount = sum(part.amount for part in allocations)
+    refund = Refunded(
+        transaction_id_of(payment.payment_id, payment.version + 1, TransactionType.REFUND),
+        amount,
+        at,
+        settles_at,
+        fee_returned,
+    )
     return replace(
         payment,
-        amounts=replace(payment.amounts, refunded=total),
-        captures=tuple(
-            replace(one, refunded=one.refunded + parts.get(one.transaction_id, 0))
-            for one in payment.captures
-        ),
+        amounts=replace(payment.amounts, refunded=payment.amounts.refunded + amount),
+        captures=captures,
+        refunds=(*payment.refunds, refund),
     )

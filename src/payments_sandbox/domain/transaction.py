@@ -16,6 +16,7 @@ class TransactionType(StrEnum):
     REFUND = "refund"
     VOID = "void"
     EXPIRY = "expiry"
+    SETTLEMENT = "settlement"
 
 
 class TransactionStatus(StrEnum):
@@ -37,6 +38,8 @@ class Amounts:
     refunded: int = 0
     released: int = 0
     """Authorized but given back: voided, expired, or left over by a final capture."""
+    settled: int = 0
+    """What of the captured is in a settlement batch."""
 
     @property
     def capturable(self) -> int:
@@ -77,10 +80,57 @@ class AuthorizationDetails:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """How much of a refund came out of which capture."""
+    """How much of a refund, or of a capture's void, came out of which capture."""
 
     transaction_id: str
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledItem:
+    """One capture or refund in a settlement batch, in minor units.
+
+    `fee` is what the processor keeps of it; below zero for what a refund gives back.
+    """
+
+    transaction_id: str
+    type: TransactionType
+    amount: int
+    fee: int
+    created_at: datetime
+
+    @property
+    def net(self) -> int:
+        """What it adds to the merchant's balance."""
+        return (self.amount if self.type is TransactionType.CAPTURE else -self.amount) - self.fee
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementDetails:
+    """What only the settlement of a payment knows: into which batch, and what."""
+
+    settlement_id: str
+    items: tuple[SettledItem, ...]
+
+    @property
+    def gross(self) -> int:
+        """What was captured."""
+        return sum([one.amount for one in self.items if one.type is TransactionType.CAPTURE])
+
+    @property
+    def refunds(self) -> int:
+        """What was refunded."""
+        return sum([one.amount for one in self.items if one.type is TransactionType.REFUND])
+
+    @property
+    def fees(self) -> int:
+        """What the processor keeps."""
+        return sum([one.fee for one in self.items])
+
+    @property
+    def net(self) -> int:
+        """What is left for the merchant; below zero if more was refunded."""
+        return self.gross - self.refunds - self.fees
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +138,8 @@ class Transaction:
     """One fact, appended and never edited.
 
     `created_at` is when it took effect on the merchant's clock; for what happens by itself,
-    the moment it became due, however late it was noticed. `amount` is in minor units.
+    the moment it became due, however late it was noticed. `amount` is in minor units; a
+    settlement's is its net, which may be below zero. A void of one capture has it as allocation.
     """
 
     transaction_id: str
@@ -104,3 +155,9 @@ class Transaction:
     error_code: str | None = None
     allocations: tuple[Allocation, ...] = ()
     authorization: AuthorizationDetails | None = None
+    settlement: SettlementDetails | None = None
+
+    @property
+    def subject_id(self) -> str:
+        """Whose log it stands in: the payment's id."""
+        return self.payment_id

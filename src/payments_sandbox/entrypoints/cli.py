@@ -16,7 +16,12 @@ from payments_sandbox.domain.response_codes import RESPONSE_CODES
 from payments_sandbox.domain.test_cards import TEST_CARDS
 from payments_sandbox.entrypoints.cli_aws import aws, secrets
 from payments_sandbox.entrypoints.cli_keys import keys
-from payments_sandbox.entrypoints.cli_webhooks import events, listen, trigger
+from payments_sandbox.entrypoints.cli_seed import seed
+from payments_sandbox.entrypoints.cli_settlement import balances, settle, settlements
+from payments_sandbox.entrypoints.cli_time import clock
+from payments_sandbox.entrypoints.cli_trigger import trigger
+from payments_sandbox.entrypoints.cli_verify import verify
+from payments_sandbox.entrypoints.cli_webhooks import events, listen
 from payments_sandbox.entrypoints.terminal import (
     DATA,
     Data,
@@ -37,6 +42,7 @@ app = typer.Typer(
 )
 app.add_typer(keys, name="keys")
 app.add_typer(events, name="events")
+app.add_typer(clock, name="clock")
 app.add_typer(secrets, name="secrets")
 app.add_typer(aws, name="aws")
 _RATE_LIMIT = re.compile(r"[1-9][0-9]{0,5}")
@@ -153,6 +159,11 @@ def version() -> None:
 
 app.command()(listen)
 app.command()(trigger)
+app.command()(settle)
+app.command()(settlements)
+app.command()(balances)
+app.command()(seed)
+app.command()(verify)
 
 
 def _rate_limit(text: str) -> int | None:

@@ -32,7 +32,7 @@ class Deliver:
 
     def __init__(self, parts: Parts, policy: DestinationPolicy) -> None:
         self._deliveries = parts.deliveries
-        self._now = parts.clock.now
+        self._time = parts.time
         self._sender = HttpSender(policy)
         self._dispatch = dispatch_over(parts.store, self._sender, parts.secrets, parts.clock)
 
@@ -60,7 +60,8 @@ class Deliver:
             message = message_of(record["body"])
             delivery = await self._deliveries.delivery(message.merchant_id, message.delivery_id)
             if delivery.state is State.PENDING and delivery.version == message.version:
-                claimed = await claim(self._deliveries, delivery, self._now() + LEASE)
+                until = await self._time.now(message.merchant_id) + LEASE
+                claimed = await claim(self._deliveries, delivery, until)
                 if claimed is not None:
                     await self._dispatch.attempt(claimed)
         except NotFound:  # its payment's retention is over

@@ -19,7 +19,7 @@ from payments_sandbox.domain.delivery import Delivery
 from payments_sandbox.domain.errors import SandboxError
 from payments_sandbox.entrypoints.pace import Pace
 from payments_sandbox.services.dispatch import Dispatch, deliveries_of
-from payments_sandbox.services.ports import Clock
+from payments_sandbox.services.merchants import MerchantTime
 from payments_sandbox.services.webhook_ports import Endpoints
 
 RELAY_MAX = 256
@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 class Lane:
     """What is on its way to one endpoint."""
 
+    merchant_id: str
     ready: deque[Delivery] = field(default_factory=deque[Delivery])
     held: set[str] = field(default_factory=set[str])
     """Those that are ready or in flight."""
@@ -54,10 +55,12 @@ class Dispatcher:
 
     lease = timedelta()
 
-    def __init__(self, endpoints: Endpoints, deliveries: SqliteDeliveries, clock: Clock) -> None:
+    def __init__(
+        self, endpoints: Endpoints, deliveries: SqliteDeliveries, time: MerchantTime
+    ) -> None:
         self._endpoints = endpoints
         self._deliveries = deliveries
-        self._clock = clock
+        self._time = time
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
@@ -68,7 +71,7 @@ class Dispatcher:
     async def hand_over(self, deliveries: Sequence[Delivery]) -> None:
         """Look at the endpoints' lanes now."""
         for one in deliveries:
-            self._lane(one.endpoint_id).look_at_ms = 0
+            self._lane(one.endpoint_id, one.merchant_id).look_at_ms = 0
         self._awake.set()
 
     def heard(self) -> None:
@@ -80,8 +83,8 @@ class Dispatcher:
     async def run(self, dispatch: Dispatch) -> None:
         """Do it all; when cancelled, let what is in flight end within five seconds."""
         self._relayed = self._kept = self._deliveries.relayed_up_to()
-        for endpoint_id in self._deliveries.endpoints_with_due():
-            self._lane(endpoint_id)
+        for endpoint_id, merchant_id in self._deliveries.endpoints_with_due():
+            self._lane(endpoint_id, merchant_id)
         try:
             while True:
                 wait_s = await self._turn(dispatch)
@@ -102,7 +105,7 @@ class Dispatcher:
         try:
             if self._appended:
                 await self._relay()
-            return self._start_what_is_due(dispatch)
+            return await self._start_what_is_due(dispatch)
         except SandboxError as error:  # the ledger's; requests are told
             _log.warning("webhooks wait for the ledger: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 - one fault must not end all webhooks
@@ -119,11 +122,11 @@ class Dispatcher:
         if not logged:
             return
         made: list[Delivery] = []
-        at = self._clock.now()
         for one in logged:
             endpoints = await self._endpoints.endpoints(one.merchant_id)
             if any(endpoint.enabled for endpoint in endpoints):
                 kept = None if one.expires_at_ms is None else _time_of(one.expires_at_ms)
+                at = await self._time.now(one.merchant_id)
                 made += deliveries_of(
                     one.transaction(), endpoints, at, lease=self.lease, expires_at=kept
                 )
@@ -137,11 +140,11 @@ class Dispatcher:
         self._appended = self._appended or len(logged) == limit
         await self.hand_over(made)
 
-    def _start_what_is_due(self, dispatch: Dispatch) -> float:
+    async def _start_what_is_due(self, dispatch: Dispatch) -> float:
         """Start attempts as far as there is room; return for how long nothing more is due."""
-        now = self._clock.now()
-        next_ms = _NEVER_MS
+        wait_s = LOOK_AGAIN_S  # a merchant's clock may be moved
         for endpoint_id, lane in list(self._lanes.items()):
+            now = await self._time.now(lane.merchant_id)
             if not lane.ready and lane.look_at_ms <= ms_of(now):
                 due = self._deliveries.due(endpoint_id, now, lane.held, READY_MAX)
                 lane.ready.extend(due.deliveries)
@@ -150,10 +153,10 @@ class Dispatcher:
             while lane.ready and self._has_room(lane):
                 self._start(dispatch, lane, lane.ready.popleft())
             if not lane.ready:
-                next_ms = min(next_ms, lane.look_at_ms)
+                wait_s = min(wait_s, max(lane.look_at_ms - ms_of(now), 0) / 1000)
             if not lane.held and lane.look_at_ms == _NEVER_MS:
                 del self._lanes[endpoint_id]
-        return min(max(next_ms - ms_of(now), 0) / 1000, LOOK_AGAIN_S)
+        return wait_s
 
     def _has_room(self, lane: Lane) -> bool:
         """Each lane may have one attempt: what hangs elsewhere must not take all the room."""
@@ -192,8 +195,8 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _lane(self, endpoint_id: str) -> Lane:
-        return self._lanes.setdefault(endpoint_id, Lane())
+    def _lane(self, endpoint_id: str, merchant_id: str) -> Lane:
+        return self._lanes.setdefault(endpoint_id, Lane(merchant_id))
 
 
 def _time_of(ms: int) -> datetime:

@@ -15,16 +15,21 @@ from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
 from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import held, open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.adapters.sqlite_settlements import SqliteSettlements
+from payments_sandbox.adapters.sqlite_trail import SqliteTrail
 from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.entrypoints.dispatcher import Dispatcher
+from payments_sandbox.entrypoints.scheduler import Scheduler
 from payments_sandbox.entrypoints.wiring import (
     Sandbox,
     Store,
     dispatch_over,
     end_process,
+    sweep_over,
     use_cases_over,
 )
+from payments_sandbox.services.merchants import MerchantTime
 from payments_sandbox.services.ports import Secrets
 
 PURGE_EVERY_S = 600.0
@@ -67,16 +72,27 @@ class FileHome:
         clock = SystemClock()
         ledger = SqliteLedger(self._path, clock, _flush_failed)
         endpoints, deliveries = SqliteEndpoints(ledger), SqliteDeliveries(ledger, clock)
-        store = Store(ledger, SqliteMerchants(ledger), endpoints, deliveries)
-        dispatcher = Dispatcher(endpoints, deliveries, clock)
+        merchants, settlements = SqliteMerchants(ledger), SqliteSettlements(ledger, clock)
+        store = Store(
+            ledger, merchants, endpoints, deliveries, settlements, SqliteTrail(ledger, clock)
+        )
+        dispatcher = Dispatcher(endpoints, deliveries, MerchantTime(merchants, clock))
         ledger.on_appended = dispatcher.heard
         self._work = _Work(ledger, dispatcher, store, secrets, clock)
         return Sandbox(use_cases_over(store, dispatcher, secrets, clock, RandomIds()), ledger.close)
 
     def chores(self) -> Sequence[Coroutine[None, None, None]]:
-        """Return the work beside serving: webhooks, deleting what expired, watching the file."""
+        """Return the work beside serving.
+
+        Webhooks, what falls due by itself, deleting what expired, watching the file.
+        """
         assert self._work is not None  # noqa: S101 - it is open
-        return [self._work.dispatch(self.policy), _purge(self._work.ledger), _watch(self._path)]
+        return [
+            self._work.dispatch(self.policy),
+            self._work.sweep(),
+            _purge(self._work.ledger),
+            _watch(self._path),
+        ]
 
 
 class _Work(NamedTuple):
@@ -95,6 +111,11 @@ class _Work(NamedTuple):
             await self.dispatcher.run(dispatch_over(self.store, sender, self.secrets, self.clock))
         finally:
             await sender.close()
+
+    async def sweep(self) -> None:
+        """Do what falls due by itself, until it is cancelled."""
+        sweep = sweep_over(self.store, self.clock)
+        await Scheduler(self.store.merchants, sweep, self.clock).run()
 
 
 def _flush_failed(error: sqlite3.Error) -> None:

@@ -21,6 +21,7 @@ from payments_sandbox.adapters.sns import SnsCourier
 from payments_sandbox.adapters.ssm_secrets import SsmSecrets, ssm_client
 from payments_sandbox.entrypoints.table_store import table_store
 from payments_sandbox.entrypoints.wiring import Store
+from payments_sandbox.services.merchants import MerchantTime
 from payments_sandbox.services.ports import Clock, Secrets
 from payments_sandbox.services.webhook_ports import Courier
 
@@ -39,12 +40,15 @@ class Parts(NamedTuple):
     courier: Courier
     secrets: Secrets
     clock: Clock
+    time: MerchantTime
 
 
 def parts_of(table: Table, courier: Courier, secrets: Secrets, clock: Clock) -> Parts:
     """Return the adapters over a table."""
     endpoints, deliveries = DynamoEndpoints(table), DynamoDeliveries(table, clock)
-    return Parts(table_store(table, clock), endpoints, deliveries, courier, secrets, clock)
+    store = table_store(table, clock)
+    time = MerchantTime(store.merchants, clock)
+    return Parts(store, endpoints, deliveries, courier, secrets, clock, time)
 
 
 def parts_from_environment() -> Parts:

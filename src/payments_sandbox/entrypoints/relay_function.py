@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from payments_sandbox.adapters.dynamodb_items import transaction_of
+from payments_sandbox.adapters.dynamodb_items import logged_of
 from payments_sandbox.api.edge import where
 from payments_sandbox.domain.delivery import Delivery
 from payments_sandbox.domain.endpoint import Endpoint
@@ -57,7 +57,7 @@ class Relay:
             return []
         try:
             image = record["dynamodb"]["NewImage"]
-            transaction = transaction_of(image)
+            transaction = logged_of(image)
             merchant_id = transaction.merchant_id
             if merchant_id not in known:
                 known[merchant_id] = asyncio.create_task(
@@ -66,7 +66,7 @@ class Relay:
             made = deliveries_of(
                 transaction,
                 await known[merchant_id],
-                self._parts.clock.now(),
+                await self._parts.time.now(merchant_id),
                 lease=self._parts.courier.lease,
                 expires_at=_expiry(image),
             )

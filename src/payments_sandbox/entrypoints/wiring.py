@@ -13,13 +13,19 @@ from payments_sandbox.api.app import UseCases
 from payments_sandbox.api.deliveries import ping_bytes
 from payments_sandbox.domain.delivery import Delivery
 from payments_sandbox.domain.destination import DestinationPolicy
+from payments_sandbox.services.audit import Audit, Trail
+from payments_sandbox.services.clocks import Clocks
 from payments_sandbox.services.deliveries import DeliveryDesk
 from payments_sandbox.services.dispatch import Dispatch
 from payments_sandbox.services.endpoints import EndpointBook
 from payments_sandbox.services.events import Events
-from payments_sandbox.services.merchants import Tenancy
+from payments_sandbox.services.merchants import MerchantTime, Tenancy
 from payments_sandbox.services.payments import Payments
 from payments_sandbox.services.ports import Clock, Ids, Ledger, Merchants, Secrets
+from payments_sandbox.services.reset import Reset
+from payments_sandbox.services.settlement import SettlementDesk
+from payments_sandbox.services.settlement_ports import Settlements
+from payments_sandbox.services.sweep import Sweep
 from payments_sandbox.services.webhook_ports import Courier, Deliveries, Endpoints, Sender
 
 EXIT_LEDGER_LOST = 70
@@ -40,6 +46,8 @@ class Store(NamedTuple):
     merchants: Merchants
     endpoints: Endpoints
     deliveries: Deliveries
+    settlements: Settlements
+    trail: Trail
 
 
 class NoCourier:
@@ -91,13 +99,24 @@ def use_cases_over(
     store: Store, courier: Courier, secrets: Secrets, clock: Clock, ids: Ids
 ) -> UseCases:
     """Return the use cases over these adapters."""
+    time = MerchantTime(store.merchants, clock)
+    sweep = sweep_over(store, clock)
     return UseCases(
         Payments(store.ledger, store.merchants, clock, ids, secrets),
         Events(store.ledger),
-        EndpointBook(store.endpoints, secrets, clock, ids),
-        DeliveryDesk(store.endpoints, store.deliveries, courier, clock, ids),
+        EndpointBook(store.endpoints, secrets, time, ids),
+        DeliveryDesk(store.endpoints, store.deliveries, courier, time, ids),
+        SettlementDesk(store.settlements, sweep, time),
+        Clocks(store.merchants, sweep, clock),
+        Audit(store.merchants, store.settlements, store.trail, clock),
+        Reset(store.ledger, store.merchants, clock),
         Tenancy(store.merchants, clock, ids),
     )
+
+
+def sweep_over(store: Store, clock: Clock) -> Sweep:
+    """Return what does the things that fall due by themselves, over these adapters."""
+    return Sweep(store.ledger, store.merchants, store.settlements, clock)
 
 
 def dispatch_over(store: Store, sender: Sender, secrets: Secrets, clock: Clock) -> Dispatch:

@@ -10,7 +10,8 @@ from payments_sandbox.domain.endpoint import Endpoint, found
 from payments_sandbox.domain.errors import Conflict, EndpointDisabled, NotFound
 from payments_sandbox.domain.identifiers import delivery_id_of, ping_id_of
 from payments_sandbox.domain.times import iso_of
-from payments_sandbox.services.ports import Clock, Ids, LostRace
+from payments_sandbox.services.merchants import MerchantTime
+from payments_sandbox.services.ports import Ids, LostRace
 from payments_sandbox.services.webhook_ports import (
     Courier,
     Deliveries,
@@ -47,13 +48,13 @@ class DeliveryDesk:
         endpoints: Endpoints,
         deliveries: Deliveries,
         courier: Courier,
-        clock: Clock,
+        time: MerchantTime,
         ids: Ids,
     ) -> None:
         self._endpoints = endpoints
         self._deliveries = deliveries
         self._courier = courier
-        self._clock = clock
+        self._time = time
         self._ids = ids
 
     async def one(self, merchant_id: str, delivery_id: str) -> Delivery:
@@ -69,7 +70,7 @@ class DeliveryDesk:
     async def ping(self, merchant_id: str, endpoint_id: str) -> Delivery:
         """Send a message that is no event; raise NotFound, EndpointDisabled."""
         await self._enabled(merchant_id, endpoint_id)
-        at = self._clock.now()
+        at = await self._time.now(merchant_id)
         message_id = ping_id_of(self._ids.core())
         ping = Delivery(
             delivery_id=delivery_id_of(message_id, endpoint_id),
@@ -132,7 +133,8 @@ class DeliveryDesk:
 
     async def _begin_again(self, delivery: Delivery) -> Delivery:
         for _ in range(REDELIVER_TRIES_MAX):
-            again = delivery.begun_again(self._clock.now() + self._courier.lease)
+            at = await self._time.now(delivery.merchant_id)
+            again = delivery.begun_again(at + self._courier.lease)
             try:
                 await self._deliveries.replace(again)
             except LostRace:

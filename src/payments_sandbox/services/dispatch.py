@@ -10,10 +10,9 @@ from payments_sandbox.domain.chaos import Mischief
 from payments_sandbox.domain.delivery import PING, DeadReason, Delivery, Outcome, State
 from payments_sandbox.domain.endpoint import Endpoint, found
 from payments_sandbox.domain.errors import Conflict, NotFound
-from payments_sandbox.domain.event import event_type_of
+from payments_sandbox.domain.event import Logged, event_type_of
 from payments_sandbox.domain.identifiers import delivery_id_of, event_id_of
 from payments_sandbox.domain.signature import signed_headers
-from payments_sandbox.domain.transaction import Transaction
 from payments_sandbox.services.ports import Clock, Ledger, LostRace, Merchants, Secrets
 from payments_sandbox.services.webhook_ports import Deliveries, Endpoints, Sender
 
@@ -21,12 +20,12 @@ WRITE_TRIES_MAX = 16
 BODIES_MAX = 256
 STALE = timedelta(minutes=10)
 DROPPED = "dropped"
-Render = Callable[[Transaction], bytes]
+Render = Callable[[Logged], bytes]
 RenderPing = Callable[[Delivery], bytes]
 
 
 def deliveries_of(
-    transaction: Transaction,
+    transaction: Logged,
     endpoints: Sequence[Endpoint],
     at: datetime,
     *,
@@ -35,7 +34,7 @@ def deliveries_of(
 ) -> list[Delivery]:
     """Return a delivery for each endpoint that wants the event; `at` is the merchant's now."""
     event_type = event_type_of(transaction)
-    message_id = event_id_of(transaction.payment_id, transaction.seq)
+    message_id = event_id_of(transaction.subject_id, transaction.seq)
     made: list[Delivery] = []
     for endpoint in endpoints:
         if not endpoint.wants(event_type):
@@ -114,38 +113,43 @@ class Dispatch:
         except NotFound:
             return await self._abandon(delivery, DeadReason.EVENT_EXPIRED)
         mischief = _mischief(delivery, endpoint)
-        outcome = await self._send(delivery, endpoint, body, mischief)
-        schedule = (await self._merchants.merchant(delivery.merchant_id)).settings.webhook_schedule
+        merchant = await self._merchants.merchant(delivery.merchant_id)
+        secrets = self._secrets_of(endpoint, merchant.now(self._clock.now()))
+        outcome = await self._send(delivery, endpoint.url, body, secrets, mischief)
+        at, schedule = merchant.now(self._clock.now()), merchant.settings.webhook_schedule
         written = await self._write(
-            delivery, lambda one: one.after(outcome, self._clock.now(), schedule, mischief)
+            delivery, lambda one: one.after(outcome, at, schedule, mischief)
         )
         if written.dead_reason is DeadReason.ENDPOINT_GONE:
-            await self._disable(endpoint)
+            await self._disable(endpoint, at)
         return written
 
     async def _send(
         self,
         delivery: Delivery,
-        endpoint: Endpoint,
+        url: str,
         body: bytes,
+        secrets: Sequence[bytes],
         mischief: tuple[Mischief, ...],
     ) -> Outcome:
         if Mischief.DROP in mischief:
             return Outcome(duration_ms=0, error=DROPPED)
-        secrets = [
-            self._secrets.webhook(one.root_id, endpoint.endpoint_id, one.version)
-            for one in endpoint.signing(self._clock.now())
-        ]
         sent_at = self._clock.now()
         if Mischief.STALE_TIMESTAMP in mischief:
             sent_at -= STALE
         if Mischief.BAD_SIGNATURE in mischief:
             secrets = [bytes(len(one)) for one in secrets]
         headers = signed_headers(delivery.message_id, int(sent_at.timestamp()), body, secrets)
-        outcome = await self._sender.post(endpoint.url, headers, body)
+        outcome = await self._sender.post(url, headers, body)
         if Mischief.DUPLICATE in mischief:
-            outcome = await self._sender.post(endpoint.url, headers, body)
+            outcome = await self._sender.post(url, headers, body)
         return outcome
+
+    def _secrets_of(self, endpoint: Endpoint, at: datetime) -> list[bytes]:
+        return [
+            self._secrets.webhook(one.root_id, endpoint.endpoint_id, one.version)
+            for one in endpoint.signing(at)
+        ]
 
     async def _body_of(self, delivery: Delivery) -> bytes:
         if delivery.type == PING:
@@ -184,8 +188,8 @@ class Dispatch:
                 return written
         raise Conflict
 
-    async def _disable(self, endpoint: Endpoint) -> None:
-        at, gone_from = self._clock.now(), (endpoint.endpoint_id, endpoint.url)
+    async def _disable(self, endpoint: Endpoint, at: datetime) -> None:
+        gone_from = (endpoint.endpoint_id, endpoint.url)
 
         def gone(all_: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
             # One that was given another URL meanwhile has not said so.

@@ -15,7 +15,8 @@ from payments_sandbox.domain.endpoint import (
 )
 from payments_sandbox.domain.identifiers import endpoint_id_of
 from payments_sandbox.domain.signature import secret_text
-from payments_sandbox.services.ports import Clock, Ids, Secrets
+from payments_sandbox.services.merchants import MerchantTime
+from payments_sandbox.services.ports import Ids, Secrets
 from payments_sandbox.services.webhook_ports import Endpoints
 
 
@@ -40,15 +41,17 @@ class WithSecret(NamedTuple):
 class EndpointBook:
     """The use cases around endpoints."""
 
-    def __init__(self, endpoints: Endpoints, secrets: Secrets, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, endpoints: Endpoints, secrets: Secrets, time: MerchantTime, ids: Ids
+    ) -> None:
         self._endpoints = endpoints
         self._secrets = secrets
-        self._clock = clock
+        self._time = time
         self._ids = ids
 
     async def create(self, merchant_id: str, new: NewEndpoint) -> WithSecret:
         """Make an endpoint; raise TooManyEndpoints, Conflict."""
-        at = self._clock.now()
+        at = await self._time.now(merchant_id)
         endpoint = Endpoint(
             endpoint_id=endpoint_id_of(self._ids.core()),
             merchant_id=merchant_id,
@@ -77,7 +80,7 @@ class EndpointBook:
         self, merchant_id: str, endpoint_id: str, change: Callable[[Endpoint], Endpoint]
     ) -> Endpoint:
         """Change one as it is by now and return it; raise NotFound, Conflict."""
-        at = self._clock.now()
+        at = await self._time.now(merchant_id)
 
         def changed(endpoint: Endpoint) -> Endpoint:
             return replace(change(endpoint), updated_at=at)
@@ -86,7 +89,7 @@ class EndpointBook:
 
     async def rotate_secret(self, merchant_id: str, endpoint_id: str) -> WithSecret:
         """Give it a new secret; the old one signs too for a day; raise NotFound, Conflict."""
-        at, root_id = self._clock.now(), self._secrets.webhook_root_id()
+        at, root_id = await self._time.now(merchant_id), self._secrets.webhook_root_id()
         endpoint = await self._replace(
             merchant_id, endpoint_id, lambda one: one.rotated(root_id, at)
         )

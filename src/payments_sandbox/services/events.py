@@ -1,6 +1,6 @@
 """Events: what happened to a merchant's payments, read back whether or not anybody listens."""
 
-from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.domain.event import Logged
 from payments_sandbox.services.ports import EventPage, Ledger
 
 
@@ -10,7 +10,7 @@ class Events:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def event(self, merchant_id: str, event_id: str) -> Transaction:
+    async def event(self, merchant_id: str, event_id: str) -> Logged:
         """Return the transaction that the event is; raise NotFound."""
         return await self._ledger.event(merchant_id, event_id)
 

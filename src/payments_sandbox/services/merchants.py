@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 
 from payments_sandbox.domain.errors import Conflict
 from payments_sandbox.domain.merchant import ApiKey, Settings
@@ -17,6 +19,18 @@ LOCAL_KEY_PAUSE_S = 0.1
 def hash_of(api_key: str) -> bytes:
     """Return what is kept of a key; keys are full of chance, so a plain SHA-256 will do."""
     return hashlib.sha256(api_key.encode()).digest()
+
+
+class MerchantTime:
+    """Each merchant's now."""
+
+    def __init__(self, merchants: Merchants, clock: Clock) -> None:
+        self._merchants = merchants
+        self._clock = clock
+
+    async def now(self, merchant_id: str) -> datetime:
+        """Return the time on the merchant's clock; raise NotFound."""
+        return (await self._merchants.merchant(merchant_id)).now(self._clock.now())
 
 
 class Tenancy:
@@ -39,7 +53,10 @@ class Tenancy:
         self, merchant_id: str, change: Callable[[Settings], Settings]
     ) -> Settings:
         """Change the merchant's settings as they are by now, and return them; raise NotFound."""
-        return await self._merchants.change_settings(merchant_id, change)
+        changed = await self._merchants.change(
+            merchant_id, lambda one: replace(one, settings=change(one.settings))
+        )
+        return changed.settings
 
     async def create_key(self, merchant_id: str) -> tuple[ApiKey, str]:
         """Make a key, and its merchant if that is new; return the key to show it once.

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from payments_sandbox.domain.errors import (
@@ -19,10 +19,12 @@ from payments_sandbox.domain.errors import (
     PaymentFull,
 )
 from payments_sandbox.domain.identifiers import payment_id_of
+from payments_sandbox.domain.merchant import Merchant
 from payments_sandbox.domain.operations import Authorize, Operation, retained
 from payments_sandbox.domain.payment import Change, Payment, advance
 from payments_sandbox.domain.test_cards import TEST_CARDS
 from payments_sandbox.domain.transaction import Transaction
+from payments_sandbox.services.merchants import MerchantTime
 from payments_sandbox.services.ports import (
     Clock,
     IdempotencyKey,
@@ -38,6 +40,7 @@ from payments_sandbox.services.ports import (
 )
 
 KEY_LIFE = timedelta(hours=24)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Payments:
         self._ledger = ledger
         self._merchants = merchants
         self._clock = clock
+        self._time = MerchantTime(merchants, clock)
         self._ids = ids
         self._secrets = secrets
         self._patience = patience or Patience()
@@ -94,20 +98,21 @@ class Payments:
 
     async def authorize(self, operation: Authorize, request: Request) -> Outcome:
         """Decide and record a new payment; raise NotATestCard, IdempotencyKeyReused, Conflict."""
-        merchant = await self._merchants.merchant(request.merchant_id)
         number = operation.card.number
-        refused = merchant.settings.test_cards_only and number not in TEST_CARDS
-        card_hash = self._secrets.identity("card", merchant.merchant_id, number)
+        card_hash = self._secrets.identity("card", request.merchant_id, number)
         card_id = f"card_{card_hash[:12].hex()}"
 
-        async def change(at: datetime) -> Change:
-            if refused:
+        async def read() -> tuple[Merchant, None]:
+            return await self._merchants.merchant(request.merchant_id), None
+
+        def apply(merchant: Merchant, _: None, at: datetime) -> Change:
+            if merchant.settings.test_cards_only and number not in TEST_CARDS:
                 raise NotATestCard
             payment_id = payment_id_of(self._ids.core())
             payment, transactions = operation.apply(payment_id, card_id, merchant, at)
             return Change(retained(payment, merchant, self._clock.now()), transactions)
 
-        return await self._append(change, request)
+        return await self._append(read, apply, request)
 
     async def execute(self, operation: Operation, request: Request) -> Outcome:
         """Apply a capture, refund or void.
@@ -115,30 +120,34 @@ class Payments:
         Raise NotFound, PaymentFull, IdempotencyKeyReused or Conflict.
         """
 
-        async def change(at: datetime) -> Change:
-            payment = await self._ledger.payment(request.merchant_id, operation.payment_id)
-            due = advance(payment, at)
-            payment, transactions = operation.apply(due.payment, at)
+        async def read() -> tuple[Merchant, Payment]:
+            return await self._merchants.with_payment(request.merchant_id, operation.payment_id)
+
+        def apply(merchant: Merchant, before: Payment, at: datetime) -> Change:
+            at = max(at, before.updated_at)  # time on a payment never goes back
+            due = advance(before, at)
+            payment, transactions = operation.apply(due.payment, merchant.settings, at)
             return Change(payment, (*due.transactions, *transactions))
 
         async with self._lock(operation.payment_id):
-            return await self._append(change, request)
+            return await self._append(read, apply, request)
 
     async def history(self, merchant_id: str, payment_id: str) -> tuple[Payment, list[Transaction]]:
         """Return a payment and all its transactions; raise NotFound, Conflict.
 
-        What is due by itself is recorded first, so that reading late changes no answer.
+        What expires by itself is recorded first, so that reading late changes no answer.
         """
-        first = at = self._clock.now()
+        first = self._clock.now()
         tries = 1
         while True:
+            at = await self._time.now(merchant_id)
             payment, transactions = await self._ledger.history(merchant_id, payment_id)
             payment, due = advance(payment, at)
             try:
                 if due:
                     await self._ledger.append(payment, due, None)
             except LostRace:
-                at = await self._again(first, tries)
+                await self._pause(first, tries)
                 tries += 1
             else:
                 return payment, [*transactions, *due]
@@ -147,7 +156,7 @@ class Payments:
         self, merchant_id: str, wanted: PaymentFilter, *, before: str | None, limit: int
     ) -> Page:
         """Return payments newest first, as they are now."""
-        at = self._clock.now()
+        at = await self._time.now(merchant_id)
         payments, next_before = await self._ledger.payments(
             merchant_id, wanted, at, before=before, limit=limit
         )
@@ -158,44 +167,59 @@ class Payments:
         return await self._ledger.transaction(merchant_id, transaction_id)
 
     async def _append(
-        self, change: Callable[[datetime], Awaitable[Change]], request: Request
+        self,
+        read: Callable[[], Awaitable[tuple[Merchant, Read]]],
+        apply: Callable[[Merchant, Read, datetime], Change],
+        request: Request,
     ) -> Outcome:
-        key = self._key(request)
-        first = at = key.spent_at
+        first = self._clock.now()
+        fingerprint = self._fingerprint(request)
         tries = 1
         while True:
             try:
-                payment, transactions = await change(at)
+                merchant, before = await read()
+                key = self._key(request, fingerprint, merchant)
+                payment, transactions = apply(merchant, before, key.spent_at)
                 await self._ledger.append(payment, transactions, key)
             except LostRace:
-                at = await self._again(first, tries)
+                await self._pause(first, tries)
                 tries += 1
             except KeySpent as error:
-                return _replay(error.spent, key)
+                return _replay(error.spent, fingerprint)
             except (NotFound, NotATestCard, PaymentFull):
-                spent = await self._ledger.spent(key)
+                merchant = await self._merchants.merchant(request.merchant_id)
+                spent = await self._ledger.spent(self._key(request, fingerprint, merchant))
                 if spent is None:
                     raise
-                return _replay(spent, key)
+                return _replay(spent, fingerprint)
             else:
                 return Outcome(transactions[-1], replayed=False)
 
-    async def _again(self, first: datetime, tries: int) -> datetime:
-        """Pause, and return the merchant's now for another try; raise Conflict instead."""
+    async def _pause(self, first: datetime, tries: int) -> None:
+        """Pause before another try; raise Conflict instead if there were enough."""
         if tries >= self._patience.tries_max:
             raise Conflict
         await self._clock.pause(self._patience.pause_s(tries))
-        at = self._clock.now()
-        if at - first > self._patience.deadline:
+        if self._clock.now() - first > self._patience.deadline:
             raise Conflict
-        return at
 
-    def _key(self, request: Request) -> IdempotencyKey:
+    def _fingerprint(self, request: Request) -> bytes:
+        named = (request.merchant_id, request.operation, request.body)
+        return self._secrets.identity("fingerprint", *named)[:16]
+
+    def _key(self, request: Request, fingerprint: bytes, merchant: Merchant) -> IdempotencyKey:
         merchant_id, operation = request.merchant_id, request.operation
-        scope = self._secrets.identity("scope", merchant_id, operation, request.key)
-        fingerprint = self._secrets.identity("fingerprint", merchant_id, operation, request.body)
-        at = self._clock.now()
-        return IdempotencyKey(scope[:16], fingerprint[:16], at, at + KEY_LIFE)
+        resets = (str(merchant.resets),) if merchant.resets else ()
+        scope = self._secrets.identity("scope", merchant_id, operation, request.key, *resets)
+        real_at = self._clock.now()
+        at = merchant.now(real_at)
+        return IdempotencyKey(
+            scope_hash=scope[:16],
+            fingerprint=fingerprint,
+            spent_at=at,
+            expires_at=at + KEY_LIFE,
+            forgotten_at=real_at + KEY_LIFE,
+        )
 
     def _lock(self, payment_id: str) -> asyncio.Lock:
         lock = self._locks.get(payment_id)
@@ -204,7 +228,7 @@ class Payments:
         return lock
 
 
-def _replay(spent: Spent, key: IdempotencyKey) -> Outcome:
-    if spent.fingerprint != key.fingerprint:
+def _replay(spent: Spent, fingerprint: bytes) -> Outcome:
+    if spent.fingerprint != fingerprint:
         raise IdempotencyKeyReused
     return Outcome(spent.transaction, replayed=True)

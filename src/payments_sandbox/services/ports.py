@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from payments_sandbox.domain.merchant import ApiKey, Merchant, Settings
+from payments_sandbox.domain.event import Logged
+from payments_sandbox.domain.merchant import ApiKey, Merchant
 from payments_sandbox.domain.payment import Payment, Status
 from payments_sandbox.domain.transaction import Transaction
 
@@ -23,6 +24,9 @@ class IdempotencyKey:
     """16 bytes, a keyed hash of the canonical body."""
     spent_at: datetime
     expires_at: datetime
+    """When its life ends on the merchant's clock."""
+    forgotten_at: datetime
+    """When its life ends in real time, at the latest: a ledger may delete it then."""
 
 
 class Spent(NamedTuple):
@@ -65,9 +69,9 @@ class Page(NamedTuple):
 
 
 class EventPage(NamedTuple):
-    """Some of a merchant's transactions, and whether there are more that way."""
+    """Some of what stands in a merchant's log, and whether there is more that way."""
 
-    transactions: Sequence[Transaction]
+    transactions: Sequence[Logged]
     more: bool
 
 
@@ -86,7 +90,7 @@ class Ledger(Protocol):
         """Return one transaction; raise NotFound."""
         ...
 
-    async def event(self, merchant_id: str, event_id: str) -> Transaction:
+    async def event(self, merchant_id: str, event_id: str) -> Logged:
         """Return the transaction that an event is; raise NotFound."""
         ...
 
@@ -132,6 +136,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def wipe(self, merchant_id: str) -> int:
+        """Delete some of the merchant's payments, events, deliveries and batches, durably.
+
+        Return how much went, and 0 once all is gone. Spent keys may stay: they name no payment
+        that is there.
+        """
+        ...
+
 
 class Merchants(Protocol):
     """Where merchants, their settings and their hashed API keys are kept."""
@@ -141,16 +153,22 @@ class Merchants(Protocol):
         ...
 
     async def merchant(self, merchant_id: str) -> Merchant:
-        """Return the merchant with its settings as they are now; raise NotFound."""
+        """Return the merchant with its settings and clock as they are now; raise NotFound."""
         ...
 
-    async def change_settings(
-        self, merchant_id: str, change: Callable[[Settings], Settings]
-    ) -> Settings:
-        """Replace the settings by what `change` makes of those that are there; return them.
+    async def merchants(self) -> list[str]:
+        """Return the ids of all merchants."""
+        ...
+
+    async def with_payment(self, merchant_id: str, payment_id: str) -> tuple[Merchant, Payment]:
+        """Return the merchant and one of its payments, read together; raise NotFound."""
+        ...
+
+    async def change(self, merchant_id: str, change: Callable[[Merchant], Merchant]) -> Merchant:
+        """Replace settings and clock by what `change` makes of the merchant; return it.
 
         Read and written at once, so that of two changes at a time neither undoes the other;
-        `change` may be asked more than once. Raise NotFound.
+        `change` may be asked more than once. Raise NotFound or Conflict.
         """
         ...
 

@@ -1,0 +1,83 @@
+"""What an audit reads of a SQLite ledger: payments with their logs, and what became of events."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+
+from pydantic_core import from_json
+
+from payments_sandbox.adapters.codec import ms_of
+from payments_sandbox.adapters.sqlite import SqliteLedger, snapshot
+from payments_sandbox.adapters.sqlite_events import NEVER_MS
+from payments_sandbox.services.audit import History, Traffic
+from payments_sandbox.services.auditor import Record
+from payments_sandbox.services.ports import Clock
+
+PAGE = 50
+STRAY_MAX = 10
+
+
+class SqliteTrail:
+    """Reads in pages, each as of one moment; others run between them."""
+
+    def __init__(self, ledger: SqliteLedger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    async def histories(self, merchant_id: str) -> AsyncIterator[Sequence[History]]:
+        """Yield pages of payments in the order of their ids, each with its log."""
+        last = ""
+        while True:
+            page, last = self._page(merchant_id, last)
+            if not page:
+                return
+            yield page
+            await asyncio.sleep(0)
+
+    async def traffic(self, merchant_id: str) -> Traffic:
+        """Return what became of the merchant's events."""
+        with self._ledger.reading() as reader:
+            states = reader.execute(
+                "SELECT state, count(*) FROM deliveries WHERE merchant_id = ? GROUP BY state",
+                (merchant_id,),
+            ).fetchall()
+            stray = reader.execute(
+                "SELECT delivery_id FROM deliveries WHERE merchant_id = ?"
+                " AND (state = 'pending') = (due_at IS NULL) LIMIT ?",
+                (merchant_id, STRAY_MAX),
+            ).fetchall()
+            (after_mark,) = reader.execute(
+                "SELECT count(*) FROM transactions WHERE merchant_id = ?"
+                " AND position > (SELECT position FROM relayed)",
+                (merchant_id,),
+            ).fetchone()
+        return Traffic(dict(states), [one for (one,) in stray], after_mark)
+
+    def _page(self, merchant_id: str, after: str) -> tuple[list[History], str]:
+        now_ms = ms_of(self._clock.now())
+        with self._ledger.reading() as reader, snapshot(reader):
+            heads = reader.execute(
+                "SELECT payment_id, body FROM payments WHERE merchant_id = ? AND payment_id > ?"
+                " AND ifnull(expires_at, ?) > ? ORDER BY payment_id LIMIT ?",
+                (merchant_id, after, NEVER_MS, now_ms, PAGE),
+            ).fetchall()
+            if not heads:
+                return [], after
+            logs: defaultdict[str, list[Record]] = defaultdict(list)
+            # The + keeps the planner from the merchant's index: that has no payments together.
+            for payment_id, body in reader.execute(
+                "SELECT payment_id, body FROM transactions WHERE payment_id BETWEEN ? AND ?"
+                " AND +merchant_id = ? ORDER BY payment_id, seq",
+                (heads[0][0], heads[-1][0], merchant_id),
+            ):
+                logs[payment_id].append(_record(body))
+        page = [History(_record(body), logs[payment_id]) for payment_id, body in heads]
+        return page, heads[-1][0]
+
+
+def _record(body: bytes) -> Record:
+    """Return what is stored; nothing, if it cannot be read."""
+    try:
+        return from_json(body)
+    except ValueError:
+        return {}
