@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from payments_sandbox.adapters import dynamodb_listing, sqlite_listing
 from payments_sandbox.adapters.dynamodb import DynamoLedger
 from payments_sandbox.adapters.dynamodb_deliveries import DynamoDeliveries
 from payments_sandbox.adapters.dynamodb_endpoints import DynamoEndpoints
@@ -26,6 +27,7 @@ from payments_sandbox.adapters.sqlite_deliveries import SqliteDeliveries
 from payments_sandbox.adapters.sqlite_endpoints import SqliteEndpoints
 from payments_sandbox.adapters.sqlite_file import open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
+from payments_sandbox.adapters.sqlite_purge import PURGE_MAX
 from payments_sandbox.adapters.sqlite_settlements import SqliteSettlements
 from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.domain.times import iso_of
@@ -33,12 +35,17 @@ from payments_sandbox.services.ports import Clock, Ledger, Merchants
 from payments_sandbox.services.settlement_ports import Settlements
 from payments_sandbox.services.webhook_ports import Deliveries, Endpoints
 
+BATCH_MAX = 25  # what DynamoDB deletes in one call
+
 
 class Home(NamedTuple):
     """What one home offers.
 
     `purge` deletes some of what has expired and tells how much; `misplace` has an index that may
     be late name a payment as due at a moment when it is not, if the home has such an index.
+
+    `looked_through_max` is how many a list looks at for one page, `purged_max` how many payments
+    go at once: what is said of many is said of more than these, and need not be of more.
     """
 
     ledger: Ledger
@@ -48,6 +55,8 @@ class Home(NamedTuple):
     settlements: Settlements
     purge: Callable[[], Awaitable[int]]
     misplace: Callable[[str, datetime], Awaitable[None]]
+    looked_through_max: int
+    purged_max: int
 
 
 @asynccontextmanager
@@ -68,6 +77,8 @@ async def sqlite_home(
             SqliteSettlements(ledger, clock),
             ledger.purge,
             _never_late,
+            sqlite_listing.SCAN_MAX,
+            PURGE_MAX,
         )
     finally:
         await ledger.close()
@@ -90,6 +101,8 @@ async def dynamodb_home(
                 DynamoSettlements(table, clock),
                 lambda: table.run(expire, table, clock),
                 _misplacing(table),
+                dynamodb_listing.SCAN_MAX,
+                BATCH_MAX,
             )
         finally:
             await ledger.close()
@@ -127,9 +140,15 @@ def expire(table: Table, clock: Clock) -> int:
         ExpressionAttributeValues=values,
     ):
         items += page["Items"]
-    for item in items:
-        key = {name: item[name] for name in ("transaction_id", "record")}
-        table.client.delete_item(TableName=table.name, Key=key)
+    deletes: list[Any] = [
+        {"DeleteRequest": {"Key": {name: item[name] for name in ("transaction_id", "record")}}}
+        for item in items
+    ]
+    for start in range(0, len(deletes), BATCH_MAX):
+        left = table.client.batch_write_item(
+            RequestItems={table.name: deletes[start : start + BATCH_MAX]}
+        )["UnprocessedItems"]
+        assert not left
     return len(items)
 
 

@@ -103,14 +103,14 @@ async def test_none(ledger: Ledger) -> None:
         assert ([*page.transactions], page.more) == ([], False)
 
 
-@pytest.mark.parametrize("limit", [1, 2, 7, 14, 15, 16, 100])
-async def test_pages(log: Log, limit: int) -> None:
+async def test_pages(log: Log) -> None:
     """However long the pages, either way gives each event exactly once, in the written order."""
     await write_many(log)
 
     assert len(log.transactions) == 15
-    assert log.transactions == await oldest_first(log.ledger, limit)
-    assert log.transactions[::-1] == await newest_first(log.ledger, limit)
+    for limit in (1, 2, 7, 14, 15, 16, 100):
+        assert log.transactions == await oldest_first(log.ledger, limit), limit
+        assert log.transactions[::-1] == await newest_first(log.ledger, limit), limit
 
 
 async def test_more(log: Log) -> None:
@@ -270,5 +270,5 @@ async def test_many_expired(log: Log) -> None:
         log.clock.pass_by(MILLISECOND)
     log.clock.at = END
 
-    assert [*new(kept).transactions] == await oldest_first(log.ledger, 10)
-    assert [*new(kept).transactions] == await newest_first(log.ledger, 10)
+    assert [*new(kept).transactions] == await oldest_first(log.ledger, 100)
+    assert [*new(kept).transactions] == await newest_first(log.ledger, 100)

@@ -155,7 +155,7 @@ async def test_purge_leaves_what_lives(home: Home, clock: ManualClock) -> None:
 
 async def test_purge_of_many(home: Home, clock: ManualClock) -> None:
     """However much has expired, purging again and again deletes all of it and then rests."""
-    count = 520
+    count = home.purged_max + 20
     await asyncio.gather(
         *(
             keep(home.ledger, new(number, expires_at=END), key(f"{number}"))
@@ -188,7 +188,8 @@ async def test_purge_of_keys(home: Home, clock: ManualClock) -> None:
 
 async def test_purge_goes_past_keys_that_live_again(home: Home, clock: ManualClock) -> None:
     """However many keys were spent a second time, those that died behind them are deleted."""
-    reused, died = range(510), range(510, 530)
+    reused = range(home.purged_max + 10)
+    died = range(len(reused), len(reused) + 20)
     await asyncio.gather(
         *(keep(home.ledger, new(number), key(f"{number}")) for number in (*reused, *died))
     )
