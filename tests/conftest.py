@@ -1,6 +1,7 @@
 """Fixtures every suite shares, and an environment in which nothing reaches the real AWS."""
 
 import os
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -11,6 +12,11 @@ from tests.emulator import REGION, emulated
 pytest.register_assert_rewrite(
     "tests.property.folding", "tests.property.machine", "tests.property.sandbox", "tests.api.twins"
 )
+
+# A container may forbid it: each of four processes then compiles all the tests anew, and each
+# program that they start all of the sandbox.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Set before any client is made: a forgotten endpoint meets a closed port, not an account. All
 # others go, such as AWS_PROFILE, AWS_SESSION_TOKEN and the endpoints of single services.
