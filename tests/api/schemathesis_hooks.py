@@ -26,7 +26,7 @@ _SECOND_KEY = os.environ.get("SCHEMATHESIS_SECOND_KEY", "")
 _SETTLEMENT_ID = os.environ.get("SCHEMATHESIS_SETTLEMENT_ID", "")
 _NUMBERS = [number for number in TEST_CARDS if brand_of(number) != "amex"]  # as CVCs have three
 _URLS = ["http://127.0.0.1:65535/hooks", "http://[::1]:65535/"]  # where nobody listens
-_CORE = st.from_regex(r"[0-9a-hjkmnp-tv-z]{26}", fullmatch=True)
+_CORE = st.text("0123456789abcdefghjkmnpqrstvwxyz", min_size=26, max_size=26)
 
 
 def _cursor(place: str) -> str:
