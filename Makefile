@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix aws aws-local bench bench-aws crash webhooks openapi docs lock clean
+.PHONY: help serve test check fix aws aws-local bench bench-aws crash webhooks settle openapi docs lock clean
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
@@ -60,6 +60,9 @@ crash: $(VENV)/.dev ## Kill the sandbox under load and look for losses [ROUNDS=2
 
 webhooks: $(VENV)/.dev ## Kill the sandbox while it delivers, and look for losses [EVENTS=10000]
 	$(BIN)/python -m tests.reliability.webhooks --events $(EVENTS)
+
+settle: $(VENV)/.dev ## Kill the sandbox while it settles, and check the books [ROUNDS=200]
+	$(BIN)/python -m tests.reliability.settlement_kills --rounds $(ROUNDS)
 
 openapi: $(VENV)/.dev ## Write the OpenAPI document to docs/openapi.json
 	$(BIN)/python -m tests.api.openapi_document

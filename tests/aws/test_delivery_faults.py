@@ -58,7 +58,7 @@ DELIVER_STEPS = {
     "before the claim": Step("PutItem", (crash,)),
     "after the claim": Step("PutItem", (crash_after,)),
     "before the request": Step("GetItem endpoints", (crash,)),
-    "after the request": Step("GetItem settings", (crash,), repeats=1),
+    "before it is signed": Step("GetItem settings", (unhindered, crash)),
     "before the outcome": Step("PutItem", (unhindered, crash), repeats=1),
     "after the outcome": Step("PutItem", (unhindered, crash_after)),
 }
@@ -271,11 +271,14 @@ def test_whatever_happens(rig: Rig, seed: int) -> None:
     walk = Walk(rig, seed)
     walk.run()
     posts = rig.receiver.posts
-    repeats = posts.total() - sum(one.attempts_made for one in rig.kept())
+    attempts = [attempt for one in rig.kept() for attempt in one.attempts]
+    # A crash may cut the connections of others, whose attempts then end without an answer.
+    cut_off = sum(one.status is None for one in attempts)
+    repeats = posts.total() - (len(attempts) - cut_off)
     print(f"{walk.crashes} crashes, {posts.total()} requests, {repeats} repeats")  # noqa: T201 - told
 
     assert walk.crashes > 0
-    assert 0 <= repeats <= walk.heard_in_crashes
+    assert 0 <= repeats <= walk.heard_in_crashes + cut_off
     assert len(posts) == 8 * 3
     assert {one.dead_reason for one in rig.kept()} == {None}
-    rig.assert_ended(repeats=repeats)
+    rig.assert_ended(repeats=posts.total() - len(attempts))

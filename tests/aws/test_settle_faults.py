@@ -2,19 +2,13 @@
 
 from collections import Counter
 from collections.abc import Generator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from payments_sandbox.adapters.dynamodb import DynamoLedger
-from payments_sandbox.adapters.dynamodb_deliveries import DynamoDeliveries
-from payments_sandbox.adapters.dynamodb_endpoints import DynamoEndpoints
-from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_settle import BUSY_TRIES_MAX
-from payments_sandbox.adapters.dynamodb_settlements import DynamoSettlements
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client
 from payments_sandbox.domain.batch import closed, opened
 from payments_sandbox.domain.errors import LedgerUnavailable
@@ -48,30 +42,13 @@ from tests.contract.batches import (
     settled,
 )
 from tests.contract.entries import ACME, auth_id, done, keep, listed, new
-from tests.contract.homes import Home, new_table
+from tests.contract.homes import Home, home_over, new_table
 from tests.unit.stand_ins import NOW, ManualClock
 
 pytestmark = pytest.mark.aws
 
 BUSY = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
 UNITS_MAX = 13
-
-
-async def _nothing(*_: object) -> Any:
-    raise AssertionError
-
-
-def home_over(table: Table, clock: ManualClock) -> Home:
-    """Return the adapters over a table."""
-    return Home(
-        DynamoLedger(table, clock, held_back=timedelta(0)),
-        DynamoMerchants(table, Settings(), clock=clock),
-        DynamoEndpoints(table),
-        DynamoDeliveries(table, clock),
-        DynamoSettlements(table, clock),
-        _nothing,
-        _nothing,
-    )
 
 
 @pytest.fixture

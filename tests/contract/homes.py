@@ -91,21 +91,26 @@ async def dynamodb_home(
     """Make a new table at the emulator."""
     del folder
     with new_table(emulator()) as table:
-        ledger = DynamoLedger(table, clock, held_back=timedelta(0))
+        home = home_over(table, clock)
         try:
-            yield Home(
-                ledger,
-                DynamoMerchants(table, Settings(), clock=clock),
-                DynamoEndpoints(table),
-                DynamoDeliveries(table, clock),
-                DynamoSettlements(table, clock),
-                lambda: table.run(expire, table, clock),
-                _misplacing(table),
-                dynamodb_listing.SCAN_MAX,
-                BATCH_MAX,
-            )
+            yield home
         finally:
-            await ledger.close()
+            await table.close()
+
+
+def home_over(table: Table, clock: Clock) -> Home:
+    """Return the home that a table is."""
+    return Home(
+        DynamoLedger(table, clock, held_back=timedelta(0)),
+        DynamoMerchants(table, Settings(), clock=clock),
+        DynamoEndpoints(table),
+        DynamoDeliveries(table, clock),
+        DynamoSettlements(table, clock),
+        lambda: table.run(expire, table, clock),
+        _misplacing(table),
+        dynamodb_listing.SCAN_MAX,
+        BATCH_MAX,
+    )
 
 
 @cache

@@ -36,9 +36,7 @@ class Rules:
 
     def end_of(self, day: date) -> datetime:
         """Return when a day ends: at its cut-off, or with the day."""
-        return datetime.combine(day, self.cutoff, UTC) + (
-            DAY if self.cutoff == time(0) else NO_TIME
-        )
+        return datetime.combine(day if self.cutoff > time(0) else day + DAY, self.cutoff, UTC)
 
     def end_after(self, at: datetime) -> datetime:
         """Return the first end of a business day that is later."""

@@ -22,6 +22,7 @@ from payments_sandbox.domain.operations import Authorize, Capture, Operation, Re
 from payments_sandbox.domain.void_capture import VoidCapture
 from payments_sandbox.entrypoints.wiring import Store, sweep_over
 from payments_sandbox.services.audit import Audit
+from payments_sandbox.services.clocks import Clocks
 from payments_sandbox.services.merchants import LOCAL_MERCHANT, Tenancy
 from payments_sandbox.services.payments import Outcome, Payments, Request
 from payments_sandbox.services.ports import Clock
@@ -49,6 +50,7 @@ class Shop(NamedTuple):
     store: Store
     payments: Payments
     sweep: Sweep
+    clocks: Clocks
     audit: Audit
     tenancy: Tenancy
 
@@ -88,10 +90,12 @@ def opened(path: Path, clock: Clock, seed: int = 0) -> Shop:
         settlements,
         trail,
     )
+    sweep = sweep_over(store, clock)
     return Shop(
         store,
         Payments(ledger, merchants, clock, SeededIds(seed), SECRETS),
-        sweep_over(store, clock),
+        sweep,
+        Clocks(merchants, sweep, clock),
         Audit(merchants, settlements, trail, clock),
         Tenancy(merchants, clock, SeededIds(seed)),
     )

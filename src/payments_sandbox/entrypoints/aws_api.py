@@ -3,6 +3,11 @@
 Told by the environment, as `function_parts` has it.
 """
 
+# ruff: noqa: E402 - the first thing to do is to have the collector rest
+import gc
+
+gc.disable()  # what is imported stays: to look through it again and again is a third of the start
+
 import os
 from importlib.util import find_spec
 from time import monotonic
@@ -35,3 +40,6 @@ if find_spec("snapshot_restore_py") is not None:  # part of Lambda's runtime fro
     register_before_snapshot(_function.prime)
     register_after_restore(_function.refresh)
     register_after_restore(_secrets.forget)
+
+gc.freeze()
+gc.enable()
