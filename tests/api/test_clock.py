@@ -237,8 +237,8 @@ async def test_what_takes_longer_goes_on_when_asked_again(tmp_path: Path) -> Non
 
         assert len(told) > 2
         assert [one["complete"] for one in told] == [False] * (len(told) - 1) + [True]
-        assert told[0]["reached"] == "2026-03-03T00:00:00.000Z"
-        assert "2026-03-03" < clock < "2026-03-03T00:01"
+        assert told[0]["reached"] == "2026-03-02T23:59:59.999Z"
+        assert told[0]["reached"] <= clock < "2026-03-03T00:01"
         assert [one["reached"] for one in told] == sorted(one["reached"] for one in told)
         assert counts == {"transaction_settled": 140, "settlement_closed": 2, "settlement_paid": 2}
         assert len(await log(api, "/events")) == 280 + 144

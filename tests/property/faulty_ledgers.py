@@ -154,16 +154,6 @@ class LastWriteWins(DynamoLedger):
             raise await self._refusal(error, key) from error
 
 
-class KeysNeverDie(DynamoLedger):
-    """It takes a spent key for spent until the table has deleted it."""
-
-    async def append(
-        self, payment: Payment, transactions: Sequence[Transaction], key: IdempotencyKey | None
-    ) -> None:
-        """Append under a key that lives on."""
-        await super().append(payment, transactions, key and _longer(key, timedelta(days=1_000)))
-
-
 class LosesLines(SqliteSettlements):
     """Of several lines it writes the last alone."""
 

@@ -21,7 +21,6 @@ from tests.property.faulty_ledgers import (
     ForgetsFees,
     ForgetsKeys,
     KeepsKeysTooLong,
-    KeysNeverDie,
     LastWriteWins,
     ListsWhatIsStored,
     LosesHistory,
@@ -166,7 +165,7 @@ def test_broken_settlements_are_caught(kind: type[SqliteSettlements]) -> None:
 
 
 @pytest.mark.aws
-@pytest.mark.parametrize("kind", [LastWriteWins, KeysNeverDie], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [LastWriteWins], ids=lambda kind: kind.__name__)
 def test_a_broken_ledger_in_dynamodb_is_caught(kind: type[DynamoLedger], emulator: str) -> None:
     """The machine fails there too, within as few examples as the run that has to be green."""
     with pytest.raises((*WRONG, Flaky)):  # a lost race is not lost each time

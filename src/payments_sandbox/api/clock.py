@@ -61,12 +61,12 @@ class AdvanceBody(Strict):
         description="an ISO 8601 duration of up to 400 days, without years and months,"
         " for example P1DT2H.",
     )
-    to: Time = Field("", description=f"instead: {A_TIME}; may be sent again.")
+    to: Time = Field("", description=f"{A_TIME}, in place of by; may be sent again.")
 
     def check(self) -> None:
         """Raise Problem unless exactly one of both was sent."""
         if len(self.model_fields_set) != 1:
-            detail = "by: send by or to, and not both."
+            detail = "by: send one of by and to."
             raise Problem("validation_failed", param="by", detail=detail)
 
 

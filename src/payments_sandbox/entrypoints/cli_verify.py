@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.entrypoints.terminal import err, out, refuse
@@ -80,11 +80,14 @@ def _print(merchant_id: str, report: Report) -> None:
     title = (
         f"{escape(merchant_id)}: {report.payments:,} payments, {report.transactions:,} transactions"
     )
-    table = Table("check", "looked at", "faults", "for example", title=title)
+    table = Table(Column("check", no_wrap=True), "looked at", "faults", title=title)
     for one in report.checks:
         faults = f"[bold red]{one.faults:,}[/]" if one.faults else "[green]0[/]"
-        table.add_row(one.name, f"{one.looked_at:,}", faults, "\n".join(map(escape, one.examples)))
+        table.add_row(one.name, f"{one.looked_at:,}", faults)
     out.print(table)
+    for one in report.checks:
+        for example in one.examples:
+            out.print(f"  {one.name}: {escape(example)}", highlight=False, soft_wrap=True)
     for one in report.checks:
         for name, figure in one.figures.items():
             out.print(f"  {name}: {figure:,}", highlight=False)
