@@ -136,6 +136,47 @@ def test_a_capture_settled_twice() -> None:
     assert "head_follows_from_log" in faulty(auditor)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("amount", 1), ("refunded", 1), ("fee", 1), ("voided", True)]
+)
+def test_a_capture_in_the_head(name: str, value: object) -> None:
+    """What a head says of a settled capture is what the log says."""
+    head, log = sold()
+    head["captures"][0][name] = value
+
+    assert faulty(audited(head, log)) == {"head_follows_from_log"}
+
+
+def test_captures_of_a_head() -> None:
+    """A capture that the head has not, or has under another id, is named."""
+    head, log = sold()
+    other = {**head, "captures": [{**head["captures"][0], "transaction_id": "x"}]}
+
+    assert faulty(audited({**head, "captures": head["captures"][:1]}, log)) == {
+        "head_follows_from_log"
+    }
+    other["captures"].append(head["captures"][1])
+    assert faulty(audited(other, log)) == {"head_follows_from_log"}
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_another_currency(number: int) -> None:
+    """A payment has one currency, from its first transaction to its last."""
+    head, log = sold()
+    log[number]["currency"] = "JPY"
+
+    assert "head_follows_from_log" in faulty(audited(head, log))
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_amounts_after_a_transaction(number: int) -> None:
+    """What a transaction says that the payment amounts to is what it and those before add up to."""
+    head, log = sold()
+    log[number]["after"]["captured"] = 7
+
+    assert audited(head, log).head.examples == [log[number]["transaction_id"]]
+
+
 def test_a_record_of_another_form() -> None:
     """What is no payment at all is named as well as it can be."""
     head, log = sold()

@@ -61,7 +61,8 @@ class Batch:
         self.gross += gross
         self.refunded += refunded
         self.fees += fees
-        self.marks += hash((payment_id, seq, gross, refunded, fees))
+        # Of a text: hashes of tuples are nearly linear, and sums of them may be equal.
+        self.marks += hash(f"{payment_id} {seq} {gross} {refunded} {fees}")
 
 
 class Auditor:
@@ -108,10 +109,13 @@ class Auditor:
             if one["seq"] != number or one["payment_id"] != payment_id:
                 self.seq.fault(one["transaction_id"])
             self.types[one["type"]] += 1
-            if one["status"] == "approved":
+            if one["type"] == "authorization":
+                derived.requested = one["amount"]
                 derived.authorized = one["authorization"]["approved_amount"]
             elif one["status"] == "completed":
                 self._add(derived, one)
+            if one["currency"] != head["currency"] or _amounts(one["after"]) != derived.amounts:
+                self.head.fault(one["transaction_id"])
         self._compare(head, len(log), derived)
 
     def _add(self, derived: "_Derived", one: Record) -> None:
@@ -119,15 +123,20 @@ class Auditor:
         if kind == "capture":
             derived.captured += amount
             derived.awaiting[one["transaction_id"]] = amount
+            derived.captures[one["transaction_id"]] = _Capture(amount)
             derived.released = one["after"].get("released", 0)  # a final one releases the rest
         elif kind == "refund":
             derived.refunded += amount
             derived.awaiting[one["transaction_id"]] = -amount
+            for part in one["allocations"]:
+                derived.capture(part["transaction_id"]).refunded += part["amount"]
         elif kind == "settlement":
             self._settle(derived, one)
         elif "allocations" in one:  # the void of a capture
+            capture_id = one["allocations"][0]["transaction_id"]
             derived.captured -= amount
-            derived.awaiting.pop(one["allocations"][0]["transaction_id"], None)
+            derived.awaiting.pop(capture_id, None)
+            derived.capture(capture_id).voided = True
             derived.released = one["after"].get("released", 0)
         else:
             derived.released += amount
@@ -143,6 +152,7 @@ class Auditor:
                 self.settled.fault(item["transaction_id"])
             if is_capture:
                 gross += amount
+                derived.capture(item["transaction_id"]).fee = item["fee"]
             else:
                 refunded += amount
             fees += item["fee"]
@@ -163,25 +173,11 @@ class Auditor:
             self.captured.fault(payment_id)
         if not 0 <= derived.refunded <= derived.captured:
             self.refunded.fault(payment_id)
-        kept = (
-            head["version"],
-            amounts["authorized"],
-            amounts.get("captured", 0),
-            amounts.get("refunded", 0),
-            amounts.get("released", 0),
-            amounts.get("settled", 0),
-        )
         if (
-            kept
-            != (
-                transactions,
-                derived.authorized,
-                derived.captured,
-                derived.refunded,
-                derived.released,
-                derived.settled,
-            )
+            head["version"] != transactions
+            or _amounts(amounts) != derived.amounts
             or _awaiting(head) != derived.awaiting
+            or not _are_captures(head.get("captures", ()), derived.captures)
         ):
             self.head.fault(payment_id)
         book = self.books[head["currency"]]
@@ -192,9 +188,21 @@ class Auditor:
 
 
 @dataclass(slots=True)
+class _Capture:
+    """A capture as the log says."""
+
+    amount: int
+    refunded: int = 0
+    voided: bool = False
+    fee: int | None = None
+    """None until it is settled."""
+
+
+@dataclass(slots=True)
 class _Derived:
     """A payment as its log says."""
 
+    requested: int = 0
     authorized: int = 0
     captured: int = 0
     refunded: int = 0
@@ -204,6 +212,52 @@ class _Derived:
     fees: int = 0
     awaiting: dict[str, int] = field(default_factory=dict[str, int])
     """Captures and, below zero, refunds that no batch has taken."""
+    captures: dict[str, _Capture] = field(default_factory=dict[str, _Capture])
+
+    def capture(self, capture_id: str) -> _Capture:
+        """Return a capture; one of no account where the log has none of that id."""
+        return self.captures.get(capture_id) or _Capture(0)
+
+    @property
+    def amounts(self) -> tuple[int, ...]:
+        """What a record of the amounts says."""
+        return (
+            self.requested,
+            self.authorized,
+            self.captured,
+            self.refunded,
+            self.released,
+            self.settled,
+        )
+
+
+def _amounts(record: Record) -> tuple[int, ...]:
+    return (
+        record["requested"],
+        record["authorized"],
+        record.get("captured", 0),
+        record.get("refunded", 0),
+        record.get("released", 0),
+        record.get("settled", 0),
+    )
+
+
+def _are_captures(kept: Sequence[Record], derived: Mapping[str, _Capture]) -> bool:
+    """Tell whether a head's captures are the log's; a fee is in the log once it is settled."""
+    if len(kept) != len(derived):
+        return False
+    for one in kept:
+        capture = derived.get(one["transaction_id"])
+        if (
+            capture is None
+            or one["amount"] != capture.amount
+            or one.get("refunded", 0) != capture.refunded
+            or one.get("voided", False) != capture.voided
+            or one.get("settled", False) != (capture.fee is not None)
+            or capture.fee not in {None, one.get("fee", 0)}
+        ):
+            return False
+    return True
 
 
 def _awaiting(head: Record) -> dict[str, int]:
