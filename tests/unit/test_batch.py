@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 import pytest
 
 from payments_sandbox.domain.batch import closed, opened, paid
-from payments_sandbox.domain.fees import FeeOnRefund
 from payments_sandbox.domain.settlement import (
     Account,
     BatchState,
@@ -15,21 +14,14 @@ from payments_sandbox.domain.settlement import (
     Settlement,
     Totals,
 )
-from payments_sandbox.domain.transaction import (
-    TransactionType,
-)
 from tests.unit.examples import (
     CUTOFF,
     DAY,
     MERCHANT_ID,
     NOW,
-    SETTINGS,
     SETTLEMENT_ID,
 )
 
-CAPTURED, REFUNDED = TransactionType.CAPTURE, TransactionType.REFUND
-NEXT_DAY = NOW + DAY
-RETURNING = replace(SETTINGS, fee_on_refund=FeeOnRefund.RETURNED)
 SALES = Totals(captures=2, gross=1_000, fees=60)
 REFUNDS = Totals(refunds=1, refunded=700)
 BATCH = Settlement(

@@ -10,9 +10,7 @@ from payments_sandbox.domain.merchant import Settings
 from payments_sandbox.domain.operations import Capture, Refund
 from payments_sandbox.domain.payment import TRANSACTIONS_MAX, Status
 from payments_sandbox.domain.settlement import (
-    Account,
     Line,
-    Settlement,
     Totals,
     line_of,
     settle,
@@ -31,7 +29,6 @@ from tests.unit.examples import (
     CUTOFF,
     DAY,
     FIRST_CAPTURE,
-    MERCHANT_ID,
     NOW,
     REFUND,
     SETTINGS,
@@ -45,12 +42,6 @@ from tests.unit.examples import (
 CAPTURED, REFUNDED = TransactionType.CAPTURE, TransactionType.REFUND
 NEXT_DAY = NOW + DAY
 RETURNING = replace(SETTINGS, fee_on_refund=FeeOnRefund.RETURNED)
-SALES = Totals(captures=2, gross=1_000, fees=60)
-REFUNDS = Totals(refunds=1, refunded=700)
-BATCH = Settlement(
-    SETTLEMENT_ID, MERCHANT_ID, "USD", date(2026, 3, 1), CUTOFF, date(2026, 3, 3), CUTOFF
-)
-ACCOUNT = Account(MERCHANT_ID, "USD")
 
 
 def test_a_capture() -> None:

@@ -6,7 +6,14 @@ from botocore.exceptions import ClientError
 
 from payments_sandbox.adapters.clock import SystemClock
 from payments_sandbox.adapters.codec_webhooks import decode_endpoints, encode_endpoints
-from payments_sandbox.adapters.dynamodb_table import NEW, Table, key_of, put_of, was_race
+from payments_sandbox.adapters.dynamodb_table import (
+    NEW,
+    Table,
+    key_of,
+    merchant_key,
+    put_of,
+    was_race,
+)
 from payments_sandbox.domain.endpoint import Endpoint
 from payments_sandbox.domain.errors import Conflict
 
@@ -42,7 +49,7 @@ class DynamoEndpoints:
         raise Conflict
 
     async def _body(self, merchant_id: str) -> str | None:
-        item = await self._table.get(f"merchant_{merchant_id}", _ENDPOINTS)
+        item = await self._table.get(merchant_key(merchant_id), _ENDPOINTS)
         return item["body"]["S"] if item else None
 
     async def _write(self, merchant_id: str, before: str | None, after: str) -> bool:
@@ -51,7 +58,7 @@ class DynamoEndpoints:
         A transaction of one item, as only those are safe to send twice: a change whose answer was
         lost would meet itself, and be made again.
         """
-        item = key_of(f"merchant_{merchant_id}", _ENDPOINTS) | {"body": {"S": after}}
+        item = key_of(merchant_key(merchant_id), _ENDPOINTS) | {"body": {"S": after}}
         put = put_of(self._table, item, NEW)
         if before is not None:
             put = put_of(self._table, item, "body = :before", {":before": {"S": before}})

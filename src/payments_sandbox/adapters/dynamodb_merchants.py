@@ -16,6 +16,7 @@ from payments_sandbox.adapters.dynamodb_table import (
     Item,
     Table,
     key_of,
+    merchant_key,
     put_of,
     was_race,
 )
@@ -78,7 +79,7 @@ class DynamoMerchants:
         """Return the merchant and one of its payments, read in one call; raise NotFound."""
         if not is_payment_id(payment_id):
             raise NotFound
-        settings, head = (_merchant(merchant_id), _SETTINGS), (payment_id, HEAD)
+        settings, head = (merchant_key(merchant_id), _SETTINGS), (payment_id, HEAD)
         items = await items_at(self._table, [settings, head], is_exact=True)
         merchant, item = items.get(settings), items.get(head)
         if (
@@ -119,7 +120,7 @@ class DynamoMerchants:
         await self._table.run(
             self._table.client.update_item,
             TableName=self._table.name,
-            Key=key_of(_merchant(key.merchant_id), _SETTINGS),
+            Key=key_of(merchant_key(key.merchant_id), _SETTINGS),
             UpdateExpression="SET body = if_not_exists(body, :first),"
             " listed_in = :list, listed_at = :place",
             ExpressionAttributeValues={
@@ -129,7 +130,7 @@ class DynamoMerchants:
             },
         )
         found_by = [_by_hash(api_key_hash)] + ([_by_gateway(key.key_id)] if at_gateway else [])
-        kept = key_of(_merchant(key.merchant_id), f"key#{key.key_id}") | {
+        kept = key_of(merchant_key(key.merchant_id), f"key#{key.key_id}") | {
             "created_at": {"S": key.created_at.isoformat()},
             "found_by": {"L": [{"S": one} for one in found_by]},
         }
@@ -138,13 +139,13 @@ class DynamoMerchants:
 
     async def keys(self, merchant_id: str) -> list[ApiKey]:
         """Return the merchant's keys, oldest first, the revoked ones too."""
-        items = await self._table.records(_merchant(merchant_id), "key#")
+        items = await self._table.records(merchant_key(merchant_id), "key#")
         found = [_api_key(merchant_id, one) for one in items]
         return sorted(found, key=lambda one: (one.created_at, one.key_id))
 
     async def revoke_key(self, merchant_id: str, key_id: str, at: datetime) -> None:
         """Revoke a key at once: nothing finds it any more; raise NotFound."""
-        kept = key_of(_merchant(merchant_id), f"key#{key_id}")
+        kept = key_of(merchant_key(merchant_id), f"key#{key_id}")
         item = await self._table.get(kept["transaction_id"]["S"], kept["record"]["S"])
         if item is None:
             raise NotFound
@@ -172,7 +173,7 @@ class DynamoMerchants:
             raise Conflict from error
 
     async def _settings(self, merchant_id: str) -> Item:
-        item = await self._table.get(_merchant(merchant_id), _SETTINGS)
+        item = await self._table.get(merchant_key(merchant_id), _SETTINGS)
         if item is None:
             raise NotFound
         return item
@@ -182,13 +183,9 @@ class DynamoMerchants:
         return item["merchant_id"]["S"] if item else None
 
 
-def _merchant(merchant_id: str) -> str:
-    return f"merchant_{merchant_id}"
-
-
 def _settings_item(merchant: Merchant) -> dict[str, Any]:
     """Return settings and clock, in the list of all merchants."""
-    return key_of(_merchant(merchant.merchant_id), _SETTINGS) | {
+    return key_of(merchant_key(merchant.merchant_id), _SETTINGS) | {
         "listed_in": _LIST,
         "listed_at": {"S": merchant.merchant_id},
         "body": {"S": encode_merchant(merchant).decode()},

@@ -11,17 +11,12 @@ from payments_sandbox.adapters.codec import (
     encode_settlement,
 )
 from payments_sandbox.adapters.dynamodb_items import expiring, listed_in
-from payments_sandbox.adapters.dynamodb_table import Item, key_of
+from payments_sandbox.adapters.dynamodb_table import Item, key_of, merchant_key
 from payments_sandbox.domain.settlement import Account, Line, Settlement
 from payments_sandbox.services.settlement_ports import listed_at
 
 SUMMARY, LINE, ACCOUNT = "summary", "line#", "account#"
 STATE = "batch_state"
-
-
-def merchant_key(merchant_id: str) -> str:
-    """Return the partition of a merchant's settings, keys, endpoints and accounts."""
-    return f"merchant_{merchant_id}"
 
 
 def batch_item(settlement: Settlement) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from payments_sandbox.adapters.dynamodb_settlement_items import (
     account_of,
     batch_item,
     line_of,
-    merchant_key,
     settlement_of,
 )
 from payments_sandbox.adapters.dynamodb_table import (
@@ -29,6 +28,7 @@ from payments_sandbox.adapters.dynamodb_table import (
     REFUSED,
     Item,
     Table,
+    merchant_key,
     put_of,
     reasons_of,
     was_race,

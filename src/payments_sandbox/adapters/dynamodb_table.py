@@ -179,6 +179,11 @@ def put_of(
     return {"Put": put}
 
 
+def merchant_key(merchant_id: str) -> str:
+    """Return the partition of a merchant's settings, keys, endpoints and accounts."""
+    return f"merchant_{merchant_id}"
+
+
 def table_definition(name: str) -> "CreateTableInputTypeDef":
     """Return the table as CreateTable takes it."""
     ranges = {BY_CARD: "card_id", BY_MERCHANT: "listed_in", BY_DUE: "merchant_id"}

@@ -13,9 +13,8 @@ from payments_sandbox.adapters.dynamodb_settlement_items import (
     ACCOUNT,
     LINE,
     STATE,
-    merchant_key,
 )
-from payments_sandbox.adapters.dynamodb_table import BY_MERCHANT, Item, Table, key_of
+from payments_sandbox.adapters.dynamodb_table import BY_MERCHANT, Item, Table, key_of, merchant_key
 from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.domain.settlement import BatchState
 

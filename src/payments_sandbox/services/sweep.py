@@ -79,7 +79,9 @@ class Sweep:
         began = self._clock.now()
         merchant = await self._merchants.merchant(merchant_id)
         newest = await self._ledger.events(merchant_id, before=None, after=None, limit=1)
-        cursor = next((event_id_of(*_place(one)) for one in newest.transactions), EVENTS_START)
+        cursor = next(
+            (event_id_of(one.subject_id, one.seq) for one in newest.transactions), EVENTS_START
+        )
         reached, counts, happened = merchant.now(began), Counter[EventType](), list[Logged]()
         complete = False
         while not complete and self._clock.now() - began <= within:
@@ -225,10 +227,6 @@ class Sweep:
         except LostRace:
             return ()
         return (move.transaction,)
-
-
-def _place(one: Logged) -> tuple[str, int]:
-    return one.subject_id, one.seq
 
 
 def _due_at(account: Account) -> datetime:
