@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,9 +56,11 @@ def seed(path: Path, count: int, progress: Callable[[int], None]) -> Seeded:
 
 
 def seed_captured(path: Path, count: int, progress: Callable[[int], None]) -> None:
-    """Store `count` payments that were captured two days ago."""
+    """Store `count` payments that were captured two days ago, their webhooks long relayed."""
     secrets = open_ledger_file(path)
     uvloop.run(_seed(path, secrets, PastClock(), count, progress, is_captured=True))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE relayed SET position = (SELECT max(position) FROM transactions)")
 
 
 async def _seed(  # noqa: PLR0913 - what tells one ledger from another

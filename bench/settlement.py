@@ -3,7 +3,6 @@
 import shutil
 from itertools import count
 from pathlib import Path
-from statistics import quantiles
 
 from bench.calls import authorize
 from bench.client import Load, run_load
@@ -16,7 +15,7 @@ from bench.settlement_runs import Measured, measured
 ROUNDS = 5
 PAYMENTS, FEW, QUICK = 100_000, 10_000, 20_000
 TRANSACTIONS, TRANSACTIONS_QUICK = 1_000_000, 60_000
-LOAD = Load(connections=16, duration_s=4.0, warm_up_s=0.5)
+CLIENTS = (1, 16)
 
 
 def run(plan: Plan) -> Report:
@@ -29,7 +28,7 @@ def run(plan: Plan) -> Report:
     measured("settle", settled)
     comparisons = [
         _settling(plan, many, settled, rounds),
-        _beside(plan, many, rounds),
+        *[_beside(plan, many, settled, rounds, clients) for clients in CLIENTS],
         _memory(plan, "settle", "resident memory of a run", many, few, rounds),
         *_verifying(plan, rounds),
     ]
@@ -78,32 +77,28 @@ def _settling(plan: Plan, due: Path, settled: Path, rounds: int) -> Comparison:
     )
 
 
-def _beside(plan: Plan, due: Path, rounds: int) -> Comparison:
-    numbers = count()
+def _beside(plan: Plan, due: Path, settled: Path, rounds: int, clients: int) -> Comparison:
+    """Authorize beside a run, and in a ledger of the same size that all is settled in."""
+    numbers, load = count(), Load(connections=clients, duration_s=4.0, warm_up_s=0.5)
 
-    def during() -> float:
-        data = plan.folder / f"beside{next(numbers)}.db"
-        _copy(due, data)
+    def p99_ms(source: Path) -> float:
+        data = plan.folder / f"beside{clients}-{next(numbers)}.db"
+        _copy(source, data)
         with sandbox(data) as server:
-            return _p99_ms(server.port, server.pid)
+            run = run_load(load, authorize(), port=server.port, pid=server.pid)
+        return run.percentile_ms(99)
 
-    with sandbox(plan.folder / "idle.db") as idle:
-        sides = {"during": during, "idle": lambda: _p99_ms(idle.port, idle.pid)}
-        found = interleaved(plan, "beside", sides, rounds=rounds)
+    sides = {"during": lambda: p99_ms(due), "idle": lambda: p99_ms(settled)}
+    found = interleaved(plan, f"beside {clients}", sides, rounds=rounds)
     return Comparison(
-        what="p99 of authorize during a run",
+        what=f"p99 of authorize during a run, {clients} at once",
         unit="ms",
-        baseline="idle",
+        baseline="all settled",
         ours=found["during"],
         theirs=found["idle"],
         goal=3.0,
         smaller_is_better=True,
     )
-
-
-def _p99_ms(port: int, pid: int) -> float:
-    latencies = run_load(LOAD, authorize(), port=port, pid=pid).latencies_ms
-    return quantiles(latencies, n=100)[98]
 
 
 def _memory(  # noqa: PLR0913, PLR0917 - what is run on which of two files

@@ -23,7 +23,7 @@ from payments_sandbox.services.merchants import MerchantTime
 from payments_sandbox.services.payments import Payments, Request
 from payments_sandbox.services.ports import LostRace
 from payments_sandbox.services.settlement_ports import Settled, SettlementFilter
-from payments_sandbox.services.sweep import Progress, Sweep
+from payments_sandbox.services.sweep import PAGE, FullPace, Progress, Sweep
 from tests.unit.examples import AUTHORIZE, MERCHANT_ID
 from tests.unit.ledgers import ContendedLedger
 from tests.unit.requests import request
@@ -37,6 +37,13 @@ Rival = Callable[[], Awaitable[object]]
 async def lose() -> NoReturn:
     """Be beaten by a rival whose write leaves no trace."""
     raise LostRace
+
+
+class Pages(FullPace):
+    """Has a sweep take its time, in pages of a size."""
+
+    def __init__(self, page: int) -> None:
+        self.page = page
 
 
 class Killed(Exception):
@@ -132,6 +139,10 @@ class Shop:
     async def refund(self, capture: Transaction, amount: int | None = None) -> Transaction:
         """Refund some of a capture."""
         return await self.execute(Refund(capture.payment_id, capture.transaction_id, amount))
+
+    def sweep_over(self, settlements: SqliteSettlements, page: int = PAGE) -> Sweep:
+        """Return another sweep of the shop's ledger."""
+        return Sweep(self.ledger, self.merchants, settlements, self.clock, Pages(page))
 
     async def run(self, up_to: datetime, within: timedelta = ALL_DAY) -> Progress:
         """Do what is due up to a moment."""

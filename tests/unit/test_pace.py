@@ -1,11 +1,21 @@
-"""Webhooks stand back while payments want the whole process."""
+"""Webhooks and the sweep stand back while payments want the whole process."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
 from payments_sandbox.entrypoints import pace
-from payments_sandbox.entrypoints.pace import IN_FLIGHT_MAX, IN_FLIGHT_MIN, Pace
+from payments_sandbox.entrypoints.pace import (
+    IN_FLIGHT_MAX,
+    IN_FLIGHT_MIN,
+    PAGE_BESIDE,
+    PAYMENTS_ARE_OVER_S,
+    REST_S,
+    Pace,
+    SweepPace,
+)
+from payments_sandbox.services.sweep import PAGE
 
 
 @dataclass
@@ -101,3 +111,27 @@ async def test_it_halves_what_is_in_flight(time: Time) -> None:
     await one.turn(16)
 
     assert one.room == 8
+
+
+async def test_the_sweep_takes_small_steps(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside payments a step is small and leaves the loop for some time; else it is a page."""
+    rests: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=sleep))
+    payments = Pace()
+    sweep = SweepPace(payments)
+
+    pages = [sweep.page]
+    await sweep.rest(PAGE)
+    payments.heard()
+    pages.append(sweep.page)
+    await sweep.rest(PAGE_BESIDE)
+    time.pass_by(PAYMENTS_ARE_OVER_S + 0.1, share=0.5)
+    pages.append(sweep.page)
+    await sweep.rest(1)
+
+    assert pages == [PAGE, PAGE_BESIDE, PAGE]
+    assert rests == [0, PAGE_BESIDE * REST_S, 0]

@@ -15,10 +15,10 @@ from payments_sandbox.domain.event import EventType
 from payments_sandbox.domain.operations import Capture
 from payments_sandbox.domain.settlement import BatchState, Totals
 from payments_sandbox.domain.transaction import TransactionType
-from payments_sandbox.services.sweep import Sweep
+from payments_sandbox.services.sweep import PAGE, Sweep
 from tests.unit.examples import CUTOFF, DAY, EXPIRY_AT, MERCHANT_ID, MILLISECOND
 from tests.unit.ledgers import opened_at
-from tests.unit.shop import ALL_DAY, Killed, Shop, in_step, lose, names_of
+from tests.unit.shop import ALL_DAY, Killed, Pages, Shop, in_step, lose, names_of
 from tests.unit.stand_ins import ManualClock
 
 PAYOUT_AT = CUTOFF + DAY
@@ -27,15 +27,18 @@ WRITES = ["open", "settle", "begin_closing", "move", "move"]
 
 
 @pytest_asyncio.fixture
-async def rivals(tmp_path: Path, shop: Shop) -> AsyncGenerator[list[Sweep]]:
-    """Yield sweeps of three processes on the shop's file, one of them the shop's own."""
+async def rivals(
+    tmp_path: Path, shop: Shop, request: pytest.FixtureRequest
+) -> AsyncGenerator[list[Sweep]]:
+    """Yield sweeps of three processes on the shop's file; the parameter is the size of a page."""
+    pace = Pages(getattr(request, "param", PAGE))
     async with AsyncExitStack() as opened:
-        found = [shop.sweep]
+        found = [shop.sweep_over(shop.settlements, page=pace.page)]
         for _ in range(2):
             clock = ManualClock()
             ledger = await opened.enter_async_context(opened_at(tmp_path, clock))
             settlements = SqliteSettlements(ledger, clock)
-            found.append(Sweep(ledger, SqliteMerchants(ledger), settlements, clock))
+            found.append(Sweep(ledger, SqliteMerchants(ledger), settlements, clock, pace))
         yield found
 
 
@@ -58,7 +61,7 @@ async def assert_settled_once(shop: Shop, captures: int) -> None:
 async def paid_out(shop: Shop) -> None:
     """Have everything done, as a rival would in the meantime."""
     rival = SqliteSettlements(shop.ledger, shop.clock)
-    sweep = Sweep(shop.ledger, shop.merchants, rival, shop.clock)
+    sweep = shop.sweep_over(rival)
     await sweep.run(MERCHANT_ID, PAYOUT_AT, ALL_DAY)
 
 
@@ -76,17 +79,15 @@ async def test_runs_at_once(shop: Shop, rivals: list[Sweep]) -> None:
     assert sum(run.counts.get(EventType.TRANSACTION_SETTLED, 0) for run in runs) == captures
 
 
-@pytest.mark.parametrize("limit", [1, 3])
-async def test_runs_page_by_page(shop: Shop, rivals: list[Sweep], limit: int) -> None:
+@pytest.mark.parametrize("rivals", [1, 3], indirect=True)
+async def test_runs_page_by_page(shop: Shop, rivals: list[Sweep]) -> None:
     """However small the pages, and however they mingle, each capture is settled once."""
     captures = 10
     await shop.sell_many(captures, 100)
     merchant = await shop.merchant()
 
     for _ in range(60):
-        await asyncio.gather(
-            *(rival.step(merchant, PAYOUT_AT + 2 * DAY, limit) for rival in rivals)
-        )
+        await asyncio.gather(*(rival.step(merchant, PAYOUT_AT + 2 * DAY) for rival in rivals))
 
     await assert_settled_once(shop, captures)
 
@@ -209,7 +210,7 @@ async def test_a_batch_that_a_rival_opens(shop: Shop) -> None:
 
     async def rival() -> None:
         settlements = SqliteSettlements(shop.ledger, shop.clock)
-        await Sweep(shop.ledger, shop.merchants, settlements, shop.clock).step(merchant, CUTOFF, 1)
+        await shop.sweep_over(settlements, page=1).step(merchant, CUTOFF)
 
     shop.settlements.rivals["open"] = [rival]
     await shop.run(PAYOUT_AT)

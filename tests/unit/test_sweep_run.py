@@ -143,7 +143,8 @@ async def test_one_step_at_a_time(shop: Shop) -> None:
     await shop.sell_many(3)
     merchant = await shop.merchant()
 
-    steps = [await shop.sweep.step(merchant, PAYOUT_AT, 2) for _ in range(5)]
+    sweep = shop.sweep_over(shop.settlements, page=2)
+    steps = [await sweep.step(merchant, PAYOUT_AT) for _ in range(5)]
 
     assert [one and (one.at, len(one.happened)) for one in steps] == [
         (CUTOFF, 2),
@@ -169,3 +170,15 @@ async def test_what_is_due_next(shop: Shop) -> None:
     assert await shop.sweep.next_due(MERCHANT_ID) == PAYOUT_AT
     assert not await shop.sweep.is_due(merchant, PAYOUT_AT - MILLISECOND)
     assert await shop.sweep.is_due(merchant, PAYOUT_AT)
+
+
+async def test_who_asks_is_told_from_what_happens_by_itself(shop: Shop) -> None:
+    """Others give way to what a merchant asks for, so expiry and settlement do not count."""
+    asked: list[str] = []
+    shop.ledger.on_asked = lambda: asked.append("asked")
+
+    await shop.sell()
+    await shop.authorize()
+    await shop.run(EXPIRY_AT)
+
+    assert asked == ["asked"] * 3

@@ -67,6 +67,8 @@ class SqliteLedger:
         self._reader = connect(path, cache_kib=8_000, read_only=True)
         self._clock = clock
         self.on_appended: Callable[[], None] = _heard_by_nobody
+        self.on_asked: Callable[[], None] = _heard_by_nobody
+        """Hears of what somebody asked for and waits for, not of what happens by itself."""
 
     async def close(self) -> None:
         """Finish what waits and let go of the file."""
@@ -164,6 +166,8 @@ class SqliteLedger:
 
         await self.writer.run(write)
         self.on_appended()
+        if key is not None:
+            self.on_asked()
 
     async def purge(self) -> int:
         """Delete some of what has expired; return how many rows went, 0 when all is gone."""

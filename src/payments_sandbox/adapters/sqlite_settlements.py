@@ -1,9 +1,11 @@
 """Settlement batches, their lines and accounts, in the same SQLite file as the ledger."""
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from payments_sandbox.adapters.codec import (
     decode_account,
@@ -198,32 +200,36 @@ class SqliteSettlements:
         self._ledger.on_appended()
 
     async def lines(self, settlement: Settlement) -> AsyncIterator[Line]:
-        """Yield a batch's lines in the order of their payments, a page at a time."""
+        """Yield a batch's lines in the order of their payments."""
+        for rows in self._line_pages(settlement, "body"):
+            for _, _, body in rows:
+                yield decode_line(body)
+
+    async def totals(self, settlement: Settlement) -> Totals:
+        """Return what the lines of a batch that takes no more add up to."""
+        totals = Totals()
+        for rows in self._line_pages(settlement, "captures, refunds, gross, refunded, fees"):
+            _, _, *figures = zip(*rows, strict=True)
+            totals = totals.plus(Totals(*map(sum, figures)))
+            await asyncio.sleep(0)  # others get their turn
+        return totals
+
+    def _line_pages(self, settlement: Settlement, columns: str) -> Iterator[list[Any]]:
+        """Yield payment, number and these columns of a batch's lines, a page at a time."""
         above = ("", 0)
         while True:
             with self._ledger.reading() as reader:
                 rows = reader.execute(
-                    "SELECT payment_id, seq, body FROM settlement_lines"
+                    f"SELECT payment_id, seq, {columns} FROM settlement_lines"  # noqa: S608 - ours
                     " WHERE settlement_id = ? AND (payment_id, seq) > (?, ?)"
                     " ORDER BY payment_id, seq LIMIT ?",
                     (settlement.settlement_id, *above, LINES_PAGE),
                 ).fetchall()
-            for payment_id, seq, body in rows:
-                above = (payment_id, seq)
-                yield decode_line(body)
+            if rows:
+                yield rows
             if len(rows) < LINES_PAGE:
                 return
-
-    async def totals(self, settlement: Settlement) -> Totals:
-        """Return what the batch's lines add up to, as of now."""
-        with self._ledger.reading() as reader:
-            row = reader.execute(
-                "SELECT ifnull(sum(captures), 0), ifnull(sum(refunds), 0), ifnull(sum(gross), 0),"
-                " ifnull(sum(refunded), 0), ifnull(sum(fees), 0) FROM settlement_lines"
-                " WHERE settlement_id = ?",
-                (settlement.settlement_id,),
-            ).fetchone()
-        return Totals(*row)
+            above = rows[-1][:2]
 
     def _now_ms(self) -> int:
         return ms_of(self._clock.now())

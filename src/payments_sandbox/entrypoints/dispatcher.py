@@ -56,7 +56,7 @@ class Dispatcher:
     lease = timedelta()
 
     def __init__(
-        self, endpoints: Endpoints, deliveries: SqliteDeliveries, time: MerchantTime
+        self, endpoints: Endpoints, deliveries: SqliteDeliveries, time: MerchantTime, pace: Pace
     ) -> None:
         self._endpoints = endpoints
         self._deliveries = deliveries
@@ -65,7 +65,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
         self._appended = True
-        self._pace = Pace()
+        self._pace = pace
         self._relayed = self._kept = 0
 
     async def hand_over(self, deliveries: Sequence[Delivery]) -> None:
@@ -76,7 +76,6 @@ class Dispatcher:
 
     def heard(self) -> None:
         """Note that the log has grown."""
-        self._pace.heard()
         self._appended = True
         self._awake.set()
 

@@ -20,6 +20,7 @@ from payments_sandbox.adapters.sqlite_trail import SqliteTrail
 from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.entrypoints.dispatcher import Dispatcher
+from payments_sandbox.entrypoints.pace import Pace, SweepPace
 from payments_sandbox.entrypoints.scheduler import Scheduler
 from payments_sandbox.entrypoints.wiring import (
     Sandbox,
@@ -76,10 +77,13 @@ class FileHome:
         store = Store(
             ledger, merchants, endpoints, deliveries, settlements, SqliteTrail(ledger, clock)
         )
-        dispatcher = Dispatcher(endpoints, deliveries, MerchantTime(merchants, clock))
-        ledger.on_appended = dispatcher.heard
-        self._work = _Work(ledger, dispatcher, store, secrets, clock)
-        return Sandbox(use_cases_over(store, dispatcher, secrets, clock, RandomIds()), ledger.close)
+        pace = Pace()
+        dispatcher = Dispatcher(endpoints, deliveries, MerchantTime(merchants, clock), pace)
+        ledger.on_appended, ledger.on_asked = dispatcher.heard, pace.heard
+        sweep_pace = SweepPace(pace)
+        use = use_cases_over(store, dispatcher, secrets, clock, RandomIds(), sweep_pace)
+        self._work = _Work(ledger, dispatcher, store, sweep_pace, secrets, clock)
+        return Sandbox(use, ledger.close)
 
     def chores(self) -> Sequence[Coroutine[None, None, None]]:
         """Return the work beside serving.
@@ -101,6 +105,7 @@ class _Work(NamedTuple):
     ledger: SqliteLedger
     dispatcher: Dispatcher
     store: Store
+    sweep_pace: SweepPace
     secrets: Secrets
     clock: SystemClock
 
@@ -114,7 +119,7 @@ class _Work(NamedTuple):
 
     async def sweep(self) -> None:
         """Do what falls due by itself, until it is cancelled."""
-        sweep = sweep_over(self.store, self.clock)
+        sweep = sweep_over(self.store, self.clock, self.sweep_pace)
         await Scheduler(self.store.merchants, sweep, self.clock).run()
 
 

@@ -35,6 +35,5 @@ class Scheduler:
                 merchant = await self._merchants.merchant(merchant_id)
                 if await self._sweep.step(merchant, merchant.now(self._clock.now())) is None:
                     return
-                await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - one merchant must not keep the others back
             _log.error("what is due was put off: %s", where(error))

@@ -25,7 +25,7 @@ from payments_sandbox.services.ports import Clock, Ids, Ledger, Merchants, Secre
 from payments_sandbox.services.reset import Reset
 from payments_sandbox.services.settlement import SettlementDesk
 from payments_sandbox.services.settlement_ports import Settlements
-from payments_sandbox.services.sweep import Sweep
+from payments_sandbox.services.sweep import Pace, Sweep
 from payments_sandbox.services.webhook_ports import Courier, Deliveries, Endpoints, Sender
 
 EXIT_LEDGER_LOST = 70
@@ -95,12 +95,17 @@ class Home(Protocol):
         ...
 
 
-def use_cases_over(
-    store: Store, courier: Courier, secrets: Secrets, clock: Clock, ids: Ids
+def use_cases_over(  # noqa: PLR0913, PLR0917 - the parts of a home
+    store: Store,
+    courier: Courier,
+    secrets: Secrets,
+    clock: Clock,
+    ids: Ids,
+    pace: Pace | None = None,
 ) -> UseCases:
     """Return the use cases over these adapters."""
     time = MerchantTime(store.merchants, clock)
-    sweep = sweep_over(store, clock)
+    sweep = sweep_over(store, clock, pace)
     return UseCases(
         Payments(store.ledger, store.merchants, clock, ids, secrets),
         Events(store.ledger),
@@ -114,9 +119,9 @@ def use_cases_over(
     )
 
 
-def sweep_over(store: Store, clock: Clock) -> Sweep:
+def sweep_over(store: Store, clock: Clock, pace: Pace | None = None) -> Sweep:
     """Return what does the things that fall due by themselves, over these adapters."""
-    return Sweep(store.ledger, store.merchants, store.settlements, clock)
+    return Sweep(store.ledger, store.merchants, store.settlements, clock, pace)
 
 
 def dispatch_over(store: Store, sender: Sender, secrets: Secrets, clock: Clock) -> Dispatch:

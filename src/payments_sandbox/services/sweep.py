@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from payments_sandbox.domain.batch import closed, new_batch, opened, paid
 from payments_sandbox.domain.event import EventType, Logged, event_type_of
@@ -24,10 +24,32 @@ from payments_sandbox.services.settlement_ports import Settled, Settlements
 
 PAGE = 256
 PART = 64
-"""Payments in one write: others get their turn between two."""
+"""Payments in one write."""
 HAPPENINGS_MAX = 100
 EVENTS_START = "start"
 _MOMENT = timedelta(milliseconds=1)
+
+
+class Pace(Protocol):
+    """How much of the process a sweep takes, where others want it too."""
+
+    @property
+    def page(self) -> int:
+        """How many payments a step takes, as of now."""
+        ...
+
+    async def rest(self, done: int) -> None:
+        """Let others by after a step that did so much."""
+        ...
+
+
+class FullPace:
+    """Takes all there is: nobody else is there."""
+
+    page: int = PAGE
+
+    async def rest(self, done: int) -> None:
+        """Go on at once."""
 
 
 class Step(NamedTuple):
@@ -59,11 +81,13 @@ class Sweep:
         merchants: Merchants,
         settlements: Settlements,
         clock: Clock,
+        pace: Pace | None = None,
     ) -> None:
         self._ledger = ledger
         self._merchants = merchants
         self._settlements = settlements
         self._clock = clock
+        self._pace = pace or FullPace()
 
     async def run(
         self,
@@ -98,22 +122,21 @@ class Sweep:
                 await after_step(reached)
         return Progress(complete, reached, counts, happened, cursor)
 
-    async def step(self, merchant: Merchant, up_to: datetime, limit: int = PAGE) -> Step | None:
-        """Do the next of what is due up to a moment; return None if nothing is."""
-        return await self.settle_page(merchant, up_to, limit) or await self.close_batch(
-            merchant, up_to
-        )
+    async def step(self, merchant: Merchant, up_to: datetime) -> Step | None:
+        """Do the next of what is due up to a moment, and rest; return None if nothing is."""
+        step = await self.settle_page(merchant, up_to) or await self.close_batch(merchant, up_to)
+        if step is not None:
+            await self._pace.rest(len(step.happened))
+        return step
 
-    async def settle_page(
-        self, merchant: Merchant, up_to: datetime, limit: int = PAGE
-    ) -> Step | None:
+    async def settle_page(self, merchant: Merchant, up_to: datetime) -> Step | None:
         """Do what is due of some payments; return None if a batch is due first, or nothing is."""
         # Accounts first: who opens a batch on what was due since then has lost a race.
         accounts = await self._settlements.accounts(merchant.merchant_id)
         first = _first_due(accounts, up_to)
         # A batch closes once no payment is due that it ought to take.
         before = up_to if first is None else _due_at(first)
-        due = await self._settlements.due(merchant.merchant_id, before, limit)
+        due = await self._settlements.due(merchant.merchant_id, before, self._pace.page)
         return await self._payments(merchant, accounts, due) if due else None
 
     async def close_batch(self, merchant: Merchant, up_to: datetime) -> Step | None:
