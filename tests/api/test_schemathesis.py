@@ -11,7 +11,7 @@ import pytest
 from tests.running import API_KEY, PROGRAM, Running, running
 
 HERE = Path(__file__).parent
-EXAMPLES_MAX = 12
+EXAMPLES_MAX = 7
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_time_runs_short(rig: Rig) -> None:
     rig.sell_days(1, each=6, merchants=[SHOP])
 
     assert rig.of("settle", left_ms=SHORT_MS) == next_of("settle", 0)
-    with patch.object(sweep.Sweep.settle_page, "__defaults__", (2,)):
+    with patch.object(sweep.FullPace, "page", 2):
         answers = [waning(rig, pages=1) for _ in range(4)]
 
     assert answers == [next_of("settle", 2)] * 3 + [next_of("close", 0)]

@@ -27,7 +27,7 @@ from tests.property.sandbox import CheckedSandbox, Sent
 from tests.property.settling import DAY, Rules
 from tests.unit.stand_ins import NOW
 
-IN_A_FILE = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
+IN_A_FILE = settings(max_examples=30, stateful_step_count=40, deadline=None, derandomize=True)
 # The emulator is a network away; `python -m tests.property.long` does more.
 AT_THE_EMULATOR = settings(IN_A_FILE, max_examples=4, stateful_step_count=28)
 CARD = PresentedCard("4242424242424242", 12, 2050, None)
