@@ -21,8 +21,7 @@ from payments_sandbox.adapters.sqlite import SqliteLedger
 from payments_sandbox.adapters.sqlite_file import connect, open_ledger_file
 from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants
 from payments_sandbox.adapters.sqlite_settlements import SqliteSettlements
-from payments_sandbox.adapters.sqlite_trail import SqliteTrail
-from payments_sandbox.services.audit import Audit
+from payments_sandbox.entrypoints.cli_verify import reports_of
 from payments_sandbox.services.merchants import LOCAL_MERCHANT
 from payments_sandbox.services.sweep import PART, Sweep
 
@@ -103,21 +102,12 @@ def bare(settled: Path, data: Path) -> tuple[int, float]:
 
 def verify(data: Path) -> tuple[int, float]:
     """Run all checks; return how many transactions were looked at, and how long it took."""
-
-    async def work() -> tuple[int, float]:
-        clock = SystemClock()
-        ledger = SqliteLedger(data, clock, _failed)
-        settlements, trail = SqliteSettlements(ledger, clock), SqliteTrail(ledger, clock)
-        audit = Audit(SqliteMerchants(ledger), settlements, trail, clock)
-        began_s = perf_counter()
-        report = await audit.run(LOCAL_MERCHANT, within=None)
-        took_s = perf_counter() - began_s
-        await ledger.close()
-        if not report.holds:
-            raise AssertionError(report)
-        return report.transactions, took_s
-
-    return uvloop.run(work())
+    began_s = perf_counter()
+    report = uvloop.run(reports_of(data, lambda _: None))[LOCAL_MERCHANT]
+    took_s = perf_counter() - began_s
+    if not report.holds:
+        raise AssertionError(report)
+    return report.transactions, took_s
 
 
 def read(data: Path) -> tuple[int, float]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from pydantic_core import from_json
 
@@ -15,14 +15,31 @@ from payments_sandbox.services.ports import Clock
 
 PAGE = 50
 STRAY_MAX = 10
+_COLUMNS = (
+    "payment_id, version, status, due_at, unsettled, card_id, reference, currency, expires_at"
+)
+Head = tuple[tuple[object, ...], Record]
+"""The columns of a payment, and its record."""
+
+
+def _heard_by_nobody(_: Sequence[Head]) -> None: ...
 
 
 class SqliteTrail:
-    """Reads in pages, each as of one moment; others run between them."""
+    """Reads in pages, each as of one moment; others run between them.
 
-    def __init__(self, ledger: SqliteLedger, clock: Clock) -> None:
+    `on_heads` hears of each page with the columns that stand beside its heads.
+    """
+
+    def __init__(
+        self,
+        ledger: SqliteLedger,
+        clock: Clock,
+        on_heads: Callable[[Sequence[Head]], None] = _heard_by_nobody,
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._on_heads = on_heads
 
     async def histories(self, merchant_id: str) -> AsyncIterator[Sequence[History]]:
         """Yield pages of payments in the order of their ids, each with its log."""
@@ -57,7 +74,8 @@ class SqliteTrail:
         now_ms = ms_of(self._clock.now())
         with self._ledger.reading() as reader, snapshot(reader):
             heads = reader.execute(
-                "SELECT payment_id, body FROM payments WHERE merchant_id = ? AND payment_id > ?"
+                f"SELECT body, {_COLUMNS} FROM payments"  # noqa: S608 - ours
+                " WHERE merchant_id = ? AND payment_id > ?"
                 " AND ifnull(expires_at, ?) > ? ORDER BY payment_id LIMIT ?",
                 (merchant_id, after, NEVER_MS, now_ms, PAGE),
             ).fetchall()
@@ -68,14 +86,16 @@ class SqliteTrail:
             for payment_id, body in reader.execute(
                 "SELECT payment_id, body FROM transactions WHERE payment_id BETWEEN ? AND ?"
                 " AND +merchant_id = ? ORDER BY payment_id, seq",
-                (heads[0][0], heads[-1][0], merchant_id),
+                (heads[0][1], heads[-1][1], merchant_id),
             ):
-                logs[payment_id].append(_record(body))
-        page = [History(_record(body), logs[payment_id]) for payment_id, body in heads]
-        return page, heads[-1][0]
+                logs[payment_id].append(record_of(body))
+        page: list[Head] = [(row[1:], record_of(row[0])) for row in heads]
+        self._on_heads(page)
+        found = [History(head, logs[row[1]]) for row, (_, head) in zip(heads, page, strict=True)]
+        return found, heads[-1][1]
 
 
-def _record(body: bytes) -> Record:
+def record_of(body: bytes) -> Record:
     """Return what is stored; nothing, if it cannot be read."""
     try:
         return from_json(body)

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -14,7 +14,10 @@ from rich.table import Column, Table
 from payments_sandbox.domain.errors import LedgerUnavailable
 from payments_sandbox.entrypoints.terminal import err, out, refuse
 from payments_sandbox.services.audit import Report
-from payments_sandbox.services.ports import LedgerRefused
+from payments_sandbox.services.ports import Clock, LedgerRefused
+
+if TYPE_CHECKING:
+    from payments_sandbox.adapters.sqlite import SqliteLedger
 
 
 def verify(
@@ -29,7 +32,7 @@ def verify(
         check_ledger_file(data)
         with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
             task = progress.add_task("Payments", total=_payments(data))
-            reports = asyncio.run(_reports(data, lambda count: progress.advance(task, count)))
+            reports = asyncio.run(reports_of(data, lambda count: progress.advance(task, count)))
     except LedgerRefused as error:
         refuse(str(error))
     except LedgerUnavailable as error:
@@ -49,27 +52,38 @@ def _payments(data: Path) -> int:
     return count
 
 
-async def _reports(data: Path, on_page: Callable[[int], None]) -> dict[str, Report]:
+async def reports_of(data: Path, on_page: Callable[[int], None]) -> dict[str, Report]:
     """Return a report for each merchant; raise LedgerUnavailable."""
     from payments_sandbox.adapters.clock import SystemClock  # noqa: PLC0415 - slow to import
     from payments_sandbox.adapters.sqlite import SqliteLedger  # noqa: PLC0415 - as above
+    from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants  # noqa: PLC0415
+
+    clock = SystemClock()
+    ledger = SqliteLedger(data, clock, _never_written)
+    try:
+        merchants = await SqliteMerchants(ledger).merchants()
+        return {one: await _report(ledger, clock, one, on_page) for one in merchants}
+    finally:
+        await ledger.close()
+
+
+async def _report(
+    ledger: "SqliteLedger", clock: Clock, merchant_id: str, on_page: Callable[[int], None]
+) -> Report:
+    """Return what an audit finds, and what columns say that their records do not."""
+    from payments_sandbox.adapters.sqlite_columns import SqliteColumns  # noqa: PLC0415 - slow
     from payments_sandbox.adapters.sqlite_merchants import SqliteMerchants  # noqa: PLC0415
     from payments_sandbox.adapters.sqlite_settlements import SqliteSettlements  # noqa: PLC0415
     from payments_sandbox.adapters.sqlite_trail import SqliteTrail  # noqa: PLC0415
     from payments_sandbox.services.audit import Audit  # noqa: PLC0415
 
-    clock = SystemClock()
-    ledger = SqliteLedger(data, clock, _never_written)
-    try:
-        merchants = SqliteMerchants(ledger)
-        settlements, trail = SqliteSettlements(ledger, clock), SqliteTrail(ledger, clock)
-        audit = Audit(merchants, settlements, trail, clock)
-        return {
-            one: await audit.run(one, within=None, on_page=on_page)
-            for one in await merchants.merchants()
-        }
-    finally:
-        await ledger.close()
+    columns = SqliteColumns(ledger)
+    settlements = SqliteSettlements(ledger, clock)
+    trail = SqliteTrail(ledger, clock, columns.heads)
+    audit = Audit(SqliteMerchants(ledger), settlements, trail, clock)
+    report = await audit.run(merchant_id, within=None, on_page=on_page)
+    await columns.others(merchant_id)
+    return report._replace(checks=[*report.checks, columns.check])
 
 
 def _never_written(error: sqlite3.Error) -> NoReturn:
