@@ -1,5 +1,6 @@
 """verify on a real file: a seeded month is sound, and each column that is changed is named."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -15,6 +16,7 @@ from payments_sandbox.adapters.sqlite_trail import SqliteTrail
 from payments_sandbox.entrypoints.cli import app
 from payments_sandbox.entrypoints.seed import seed
 from payments_sandbox.entrypoints.seed_plan import Plan
+from payments_sandbox.services.merchants import LOCAL_MERCHANT
 from tests.unit.examples import CUTOFF, MERCHANT_ID
 from tests.unit.shop import Shop
 
@@ -99,6 +101,22 @@ def test_a_column_that_says_another_thing(data: Path, table: str, key: str, chan
     with closing(sqlite3.connect(data)) as connection:
         (row_id,) = connection.execute(f"SELECT min({key}) FROM {table}").fetchone()  # noqa: S608 - ours
     assert f"  columns_follow_from_records: {row_id}\n" in verified.stdout
+
+
+def test_as_json(data: Path) -> None:
+    """Each merchant's report, as its invariants are answered; the status is the same."""
+    sound = verify(data, "--json")
+    change(data, "UPDATE settlement_lines SET gross = gross + 1")
+    unsound = verify(data, "--json")
+    reports = [json.loads(one.stdout)[LOCAL_MERCHANT] for one in (sound, unsound)]
+
+    assert [one.exit_code for one in (sound, unsound)] == [0, 1]
+    assert [one["holds"] for one in reports] == [True, False]
+    assert [*reports[0]] == ["holds", "complete", "payments", "transactions", "checks"]
+    assert reports[0]["payments"] == PLAN.payments
+    assert [one["name"] for one in reports[1]["checks"] if not one["holds"]] == [
+        "columns_follow_from_records"
+    ]
 
 
 def test_a_record_of_another_form(data: Path) -> None:

@@ -1,6 +1,7 @@
 """The command that checks a ledger's file: its books, derived anew from its log."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Column, Table
 
+from payments_sandbox.api.invariants import report_json
 from payments_sandbox.domain.errors import LedgerUnavailable
+from payments_sandbox.entrypoints.remote import AsJson
 from payments_sandbox.entrypoints.terminal import err, out, refuse
 from payments_sandbox.services.audit import Report
 from payments_sandbox.services.ports import Clock, LedgerRefused
@@ -24,8 +27,13 @@ def verify(
     data: Annotated[
         Path, typer.Argument(help="The ledger's file. It may be served meanwhile.", dir_okay=False)
     ],
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """Derive all books of a ledger's file anew from its log; exit with 1 if a check fails."""
+    """Derive all books of a ledger's file anew from its log; exit with 1 if a check fails.
+
+    With --json: for each merchant what its GET /sandbox/invariants answers.
+    """
     from payments_sandbox.adapters.sqlite_file import check_ledger_file  # noqa: PLC0415 - slow
 
     try:
@@ -37,8 +45,12 @@ def verify(
         refuse(str(error))
     except LedgerUnavailable as error:
         refuse(f"{data} cannot be read: {error.__cause__}")
-    for merchant_id, report in reports.items():
-        _print(merchant_id, report)
+    if as_json:
+        found = {one: report_json(report) for one, report in reports.items()}
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        for merchant_id, report in reports.items():
+            _print(merchant_id, report)
     if not all(report.holds for report in reports.values()):
         raise typer.Exit(1)
 
