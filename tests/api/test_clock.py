@@ -4,6 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from payments_sandbox.adapters.sqlite import SqliteLedger
 from tests.api.days import advance, batches, body_of, captured, log, read, unsound, until
 from tests.api.harness import START, Api, ManualClock, api_over
@@ -77,6 +79,27 @@ BAD: list[tuple[str | None, object]] = [
     (None, []),
     (None, "P1D"),
 ]
+
+
+async def test_a_time_in_small_letters(api: Api) -> None:
+    """RFC 3339 lets t and z be small."""
+    told = await advance(api, to="2026-03-10t00:00:00z")
+
+    assert told["to"] == "2026-03-10T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [("", 400), ("null", 422), ("[]", 422), ("{}", 422)]
+)
+async def test_no_body_to_speak_of(api: Api, content: str, status: int) -> None:
+    """Whoever says neither how far nor where to is told both names."""
+    headers = {"content-type": "application/json"}
+    answer = await api.client.post(ADVANCE, content=content, headers=headers)
+    words = answer.json()["detail"].replace(",", " ").replace(".", " ").split()
+
+    assert answer.status_code == status
+    assert {"by", "to"} <= {*words}
+    assert "Send" in words or "must" in words
 
 
 async def test_bad_input(api: Api) -> None:

@@ -53,6 +53,7 @@ def test_what_is_no_span(text: str) -> None:
     ("text", "at"),
     [
         ("2026-12-01T00:00:00Z", datetime(2026, 12, 1, tzinfo=UTC)),
+        ("2026-12-01t00:00:00z", datetime(2026, 12, 1, tzinfo=UTC)),
         ("2026-12-01", datetime(2026, 12, 1, tzinfo=UTC)),
         ("2026-12-01T01:30:00.5+01:00", datetime(2026, 12, 1, 0, 30, 0, 500_000, tzinfo=UTC)),
     ],

@@ -79,7 +79,8 @@ Metadata = Annotated[
 Id = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
 # datetime reads more: weeks, commas, any separator, and nothing after a NUL.
 _RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 A_TIME = "an RFC 3339 time with its zone, for example 2026-03-01T12:00:00Z"
 
@@ -87,6 +88,7 @@ A_TIME = "an RFC 3339 time with its zone, for example 2026-03-01T12:00:00Z"
 def _time(text: str) -> str:
     if _RFC_3339.fullmatch(text) is None:
         raise ValueError("not as RFC 3339 has it")
+    text = text.upper()  # its letters may be small, and not every Python reads a z
     try:
         datetime.fromisoformat(text).astimezone(UTC)
     except OverflowError:  # its zone puts it before the first year or after the last

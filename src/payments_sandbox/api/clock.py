@@ -66,7 +66,10 @@ class AdvanceBody(Strict):
     def check(self) -> None:
         """Raise Problem unless exactly one of both was sent."""
         if len(self.model_fields_set) != 1:
-            detail = "by: send one of by and to."
+            detail = (
+                'Send one of by and to: {"by": "P1D"} moves the clock on by a day,'
+                ' {"to": "2026-12-01T00:00:00Z"} up to a moment.'
+            )
             raise Problem("validation_failed", param="by", detail=detail)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from payments_sandbox.api.problems import Problem
-from payments_sandbox.api.validation import validated
+from payments_sandbox.api.validation import an_object_of, validated
 
 BODY_BYTES_MAX = 64 * 1024
 _DRAIN_BYTES_MAX = 1024 * 1024
@@ -31,7 +31,11 @@ class ClientGone(Exception):
 async def read_json(request: Request, model: type[Body]) -> tuple[Body, str]:
     """Return the body as the model, and its canonical text; raise Problem or ClientGone."""
     _check_media_type(request)
-    value, canonical = parse(await _read(request))
+    data = await _read(request)
+    if not data:
+        detail = f"The body is empty. Send {an_object_of(model)}."
+        raise Problem("malformed_json", detail=detail)
+    value, canonical = parse(data)
     return validated(model, value), canonical
 
 

@@ -25,10 +25,15 @@ def problem_from(model: type[BaseModel], error: ValidationError) -> Problem:
         return _unknown_field(names[:-1])
     known, description = _described(model, names)
     if not known:
-        return Problem("validation_failed", detail="The body must be a JSON object.")
+        return Problem("validation_failed", detail=f"The body must be {an_object_of(model)}.")
     param = ".".join(known)
     verb = "is required" if first["type"] == "missing" else "is not valid"
     return Problem("validation_failed", param=param, detail=f"{param} {verb}: {description}")
+
+
+def an_object_of(model: type[BaseModel]) -> str:
+    """Return what a body must be, in words that name its fields."""
+    return f"a JSON object; its fields are: {', '.join(model.model_fields)}"
 
 
 def _unknown_field(parents: list[str]) -> Problem:

@@ -157,7 +157,7 @@ def moment_of(text: str) -> datetime:
     """Return a moment like 2026-12-01T00:00:00Z or 2026-12-01; raise ValueError, as above."""
     remedy = "Write it like 2026-12-01T00:00:00Z, or 2026-12-01 for midnight in UTC"
     try:
-        at = datetime.fromisoformat(text.strip())
+        at = datetime.fromisoformat(text.strip().upper())
         is_day = len(text.strip()) == len("2026-12-01")
         return at.replace(tzinfo=UTC) if is_day else _in_utc(at)
     except (ValueError, OverflowError):
