@@ -22,6 +22,8 @@ HALFWAY: dict[str, object] = {
     "counts": {"transaction_settled": 64}, "happenings": [], "events_cursor": "start",
 }  # fmt: skip
 
+GO_ON = f" To go on: payments-sandbox clock advance --to {HALFWAY['to']}"
+
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -186,3 +188,28 @@ async def test_an_advance_that_is_stopped() -> None:
     assert receiver.requests[2].body == first.body
     assert "The clock goes on" in stderr.decode()
     assert "Stopped. The clock came to 2026-03-04 00:00:00 UTC." in stderr.decode()
+    assert GO_ON in stderr.decode()
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", None])
+async def test_an_advance_that_is_broken_off(status: str | None) -> None:
+    """If the sandbox fails or dies amid it, the target is named: the same span would go further."""
+    posts = 0
+
+    async def respond(request: Request, writer: asyncio.StreamWriter) -> None:
+        nonlocal posts
+        posts += request.line.startswith("POST")
+        if posts < 2:
+            told = READING if request.line.startswith("GET") else HALFWAY
+            writer.write(answer("200 OK", json.dumps(told).encode()))
+        elif status is not None:
+            writer.write(answer(status, b"{}"))
+
+    async with receiving(respond) as receiver:
+        url = f"http://127.0.0.1:{receiver.port}"
+        arguments = ["clock", "advance", "7d", "--url", url]
+        ran = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+
+    assert ran.exit_code == 1
+    assert "The clock came to 2026-03-04 00:00:00 UTC." in ran.stderr
+    assert ran.stderr.endswith(f"{GO_ON}\n")

@@ -123,9 +123,12 @@ def advance(
     try:
         came_to = asyncio.run(_advance(client_of(url, api_key), goal, ran))
     except ApiRefused as refused:
-        refuse(f"{refused}{_came_to(ran)}")
+        refuse(f"{refused}{_came_to(ran)}{_go_on(ran) if refused.may_pass else ''}")
     except KeyboardInterrupt:
-        notice(f"Stopped.{_came_to(ran)} What was asked for last may go on for some seconds.")
+        notice(
+            f"Stopped.{_came_to(ran)} What was asked for last may go on for some"
+            f" seconds.{_go_on(ran)}"
+        )
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         print_json({"to": iso_of(came_to)} | dict(ran.as_json()))
@@ -212,7 +215,7 @@ async def _advance(sandbox: "SandboxClient", goal: datetime | timedelta, ran: "R
 
     async with sandbox as client:
         start = (await client.clock()).now
-        to = goal if isinstance(goal, datetime) else start + goal
+        ran.to = to = goal if isinstance(goal, datetime) else start + goal
         if to <= start:
             notice(f"The clock is there already: it shows {time_words(start)}.")
         with _bar(client, start, to):
@@ -271,3 +274,8 @@ def _next_due(reading: "ClockReading") -> str:
 def _came_to(ran: "Ran") -> str:
     """Return how far a run came that did not end."""
     return f" The clock came to {time_words(ran.reached)}." if ran.reached else ""
+
+
+def _go_on(ran: "Ran") -> str:
+    """Return how to go on to where a run was to come; the same span again would lead further."""
+    return f" To go on: payments-sandbox clock advance --to {iso_of(ran.to)}" if ran.to else ""

@@ -24,6 +24,8 @@ class Ran:
     """The first hundred things that happened, in order."""
     events_cursor: str = ""
     """The newest event before: all that happened comes after it."""
+    to: datetime | None = None
+    """Where a clock is to come, once that is known."""
 
     def add(self, run: Run) -> bool:
         """Add an answer; return whether that call did anything."""
