@@ -170,3 +170,20 @@ def test_held_by_one_at_a_time(path: Path) -> None:
         pass
     with held(path):
         pass
+
+
+@pytest.mark.parametrize("is_database", [True, False])
+def test_nothing_is_left_beside_what_is_not_ours(
+    path: Path,
+    is_database: bool,  # noqa: FBT001 - a case
+) -> None:
+    """A file that is no ledger is refused before it is held: no lock stays beside it."""
+    path.parent.mkdir()
+    if is_database:
+        alter(path, "CREATE TABLE songs (name TEXT)")
+    else:
+        path.write_text("shopping list " * 100)
+
+    with pytest.raises(LedgerFileRefused), held(path):
+        pass
+    assert [one.name for one in path.parent.iterdir()] == [path.name]

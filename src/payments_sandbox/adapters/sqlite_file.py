@@ -112,11 +112,13 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def held(path: Path) -> Generator[None]:
-    """Hold the ledger for this process; raise LedgerFileRefused if another one does."""
+    """Hold the ledger for this process; raise LedgerFileRefused for no ledger or a held one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            _check_owner(path)  # before anything is left beside what is not ours
         descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise LedgerFileRefused(f"cannot open {path} as a ledger: {error}") from error
     try:
         _lock(descriptor, path)
