@@ -8,6 +8,7 @@ EVENTS ?= 10000
 WORKERS ?= 3
 VENV := .venv
 EMULATOR := .venv-emulator
+DOCS := .venv-docs
 NPM := .venv-npm
 NPM_FILES := tests/unit/webhooks_npm/package.json tests/unit/webhooks_npm/package-lock.json
 BIN := $(VENV)/bin
@@ -16,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fix aws aws-local bench bench-aws crash webhooks settle openapi docs lock clean
+.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
@@ -30,8 +31,11 @@ ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS)
 else
 	$(BIN)/python -m pytest tests/unit --cov --cov-report=term -n $(WORKERS) --dist worksteal
-	$(BIN)/python -m pytest --ignore tests/unit -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/site -n $(WORKERS) --dist worksteal
 endif
+
+test-site: $(VENV)/.dev $(DOCS)/.done ## Run the tests of the documentation's site
+	$(BIN)/python -m pytest tests/site
 
 check: $(VENV)/.dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .
@@ -67,8 +71,11 @@ settle: $(VENV)/.dev ## Kill the sandbox while it settles, and check the books [
 openapi: $(VENV)/.dev ## Write the OpenAPI document to docs/openapi.json
 	$(BIN)/python -m tests.api.openapi_document
 
-docs: $(VENV)/.dev ## Write the documentation pages that come from the code's tables
+pages: $(VENV)/.dev ## Write the documentation pages that come from the code's tables
 	$(BIN)/python -m tests.docs.pages
+
+docs: $(VENV)/.serve $(DOCS)/.done ## Build the documentation as a site, in dist/site
+	@$(BIN)/python -m infra.site_build
 
 lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(PIP) install uv
@@ -78,6 +85,7 @@ lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(COMPILE) -c requirements/aws.txt --group functions -o requirements/functions.txt
 	$(COMPILE) -c requirements/build.txt -c requirements/aws.txt --extra aws --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --group emulator -o requirements/emulator.txt
+	$(COMPILE) --group docs -o requirements/docs.txt
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
@@ -109,6 +117,13 @@ $(EMULATOR)/.done: requirements/emulator.txt | $(BIN)/python
 	@echo "Installing the emulator of AWS, once ..."
 	@$(PYTHON) -m venv $(EMULATOR)
 	@$(EMULATOR)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/emulator.txt
+	@touch $@
+
+# The site generator: nothing the sandbox runs on.
+$(DOCS)/.done: requirements/docs.txt | $(BIN)/python
+	@echo "Installing the generator of the site, once ..."
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/docs.txt
 	@touch $@
 
 # The npm package that the tests verify signatures with; Node and npm come with a Python package.

@@ -17,7 +17,7 @@ ROOT = DOCS.parent
 
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_pages_are_current(name: str) -> None:
-    """`make docs` was run after the last change of a table."""
+    """`make pages` was run after the last change of a table."""
     assert (DOCS / name).read_text() == PAGES[name]()
 
 

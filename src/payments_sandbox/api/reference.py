@@ -43,8 +43,16 @@ def reference_routes() -> list[BaseRoute]:
     return [
         Route("/docs", _page),
         Route("/docs/start.js", _start),
-        Mount("/docs/assets", StaticFiles(directory=_assets())),
+        Mount("/docs/assets", StaticFiles(directory=viewer_files())),
     ]
+
+
+def viewer_files() -> Path:
+    """Return the folder of Swagger UI; the package that brings it is used for its files alone."""
+    spec = find_spec("fastapi_offline")
+    assert spec is not None  # noqa: S101 - a dependency
+    assert spec.origin is not None  # noqa: S101 - a dependency
+    return Path(spec.origin).parent / "static"
 
 
 async def _page(_: Request) -> Response:
@@ -53,11 +61,3 @@ async def _page(_: Request) -> Response:
 
 async def _start(_: Request) -> Response:
     return Response(_START, media_type="text/javascript")
-
-
-def _assets() -> Path:
-    """Return the folder of Swagger UI; the package that brings it is used for its files alone."""
-    spec = find_spec("fastapi_offline")
-    assert spec is not None  # noqa: S101 - a dependency
-    assert spec.origin is not None  # noqa: S101 - a dependency
-    return Path(spec.origin).parent / "static"
