@@ -12,7 +12,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from infra.site_pages import ROOT, write_pages
+from infra.site_pages import ROOT, BrokenLink, write_pages
 from infra.site_reference import write_reference
 
 # What a browser must allow; the search brings its style along, nothing else stands inline.
@@ -29,6 +29,7 @@ _NOT_FOUND = """<!doctype html>
 <body><h1>Not found</h1><p>There is no such page. <a href="/">Start here.</a></p></body>
 </html>
 """
+_NAMED = re.compile(r'= "([^"]+\.md)"')
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -44,6 +45,7 @@ def build_site(target: Path, *, root: Path = ROOT) -> None:
         shutil.copyfile(_CONFIG, work / "zensical.toml")
         write_pages(work / "pages", root=root)
         write_reference(work / "pages")
+        _check_navigation(work)
         _generate(work)
         _move_scripts_out(work / "site")
         (work / "site" / "404.html").write_text(_NOT_FOUND)
@@ -51,6 +53,14 @@ def build_site(target: Path, *, root: Path = ROOT) -> None:
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(work / "site", target)
+
+
+def _check_navigation(work: Path) -> None:
+    # The generator, strict or not, follows the links of pages alone.
+    config = (work / "zensical.toml").read_text()
+    missing = [name for name in _NAMED.findall(config) if not (work / "pages" / name).is_file()]
+    if missing:
+        raise SiteBroken(f"in the navigation but not there: {', '.join(missing)}")
 
 
 def _generate(work: Path) -> None:
@@ -79,8 +89,8 @@ def main() -> None:
     target = ROOT / "dist" / "site"
     try:
         build_site(target)
-    except SiteBroken as broken:
-        sys.exit(str(broken))
+    except (BrokenLink, SiteBroken) as broken:
+        sys.exit(f"{type(broken).__name__}: {broken}")
     pages = len(list(target.rglob("*.html")))
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     sys.stdout.write(f"{target.relative_to(ROOT)}: {pages} pages, {size / 1_000_000:.1f} MB\n")

@@ -15,6 +15,8 @@ _OUTSIDE = {
     "bench/README.md": "benchmarks.md",
 }
 _DECISIONS = "decisions.md"
+# What is linked to and is no page, and what stands for it on the site.
+_INSTEAD = {"docs/adr": _DECISIONS, "docs/openapi.json": "reference/openapi.json"}
 _LINK = re.compile(r"\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
@@ -56,8 +58,8 @@ class _Relinking:
     def _name_of(self, file: str) -> str:
         if file in self._pages:
             return self._pages[file]
-        if file == "docs/adr":
-            return _DECISIONS
+        if file in _INSTEAD:
+            return _INSTEAD[file]
         if file.startswith("..") or not (self._root / file).is_file():
             raise BrokenLink(f"{self._source}: {file}")
         return self._copied(file)

@@ -22,6 +22,7 @@ _VIEWER = """<!doctype html>
 <title>API reference - Payments Sandbox</title>
 <link rel="icon" href="../assets/images/favicon.png">
 <link rel="stylesheet" href="swagger-ui.css">
+<link rel="stylesheet" href="viewer.css">
 </head>
 <body>
 <p class="swagger-ui"><a href="../reference.html">Back to the documentation</a></p>
@@ -31,7 +32,8 @@ _VIEWER = """<!doctype html>
 </body>
 </html>
 """
-# Nothing answers behind a static site, so no request can be sent from it.
+# Nothing answers behind a static site, so it asks for no key and sends no request.
+_STYLE = ".scheme-container, .authorization__btn { display: none }\n"
 _START = """SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
@@ -79,6 +81,7 @@ def write_reference(target: Path) -> None:
     folder.mkdir()
     (folder / "index.html").write_text(_VIEWER)
     (folder / "start.js").write_text(_START)
+    (folder / "viewer.css").write_text(_STYLE)
     shutil.copyfile(DOCUMENT, folder / "openapi.json")
     for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
         shutil.copyfile(viewer_files() / name, folder / name)

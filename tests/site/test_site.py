@@ -134,6 +134,18 @@ def test_a_link_to_a_missing_heading_fails_the_build(copied: Path, tmp_path: Pat
         build_site(tmp_path / "site", root=copied)
 
 
+def test_a_missing_page_of_the_navigation_fails_the_build(copied: Path, tmp_path: Path) -> None:
+    """The navigation names only pages that are there."""
+    (copied / "docs" / "cost.md").unlink()
+    aws = copied / "docs" / "aws.md"
+    aws.write_text(aws.read_text().replace("](cost.md)", "](aws.md)"))
+    bench = copied / "bench" / "README.md"
+    bench.write_text(bench.read_text().replace("](../docs/cost.md)", "](../docs/aws.md)"))
+
+    with pytest.raises(SiteBroken, match=r"not there: cost\.md"):
+        build_site(tmp_path / "site", root=copied)
+
+
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """A copy of what the site is made of, to break."""
