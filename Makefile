@@ -9,6 +9,7 @@ WORKERS ?= 3
 VENV := .venv
 EMULATOR := .venv-emulator
 DOCS := .venv-docs
+LOAD := .venv-load
 NPM := .venv-npm
 NPM_FILES := tests/unit/webhooks_npm/package.json tests/unit/webhooks_npm/package-lock.json
 BIN := $(VENV)/bin
@@ -17,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean
+.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean load
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
@@ -59,6 +60,10 @@ bench: $(VENV)/.dev ## Print the comparisons [BENCH="authorize flow ..."]
 bench-aws: $(VENV)/.dev $(EMULATOR)/.done ## Count what a request costs in AWS, and time the cold import
 	$(BIN)/python -m bench.aws
 
+load: $(VENV)/.serve $(LOAD)/.done ## Load a sandbox and check its answers and books [USERS= SECONDS=60 RATE= URL= API_KEY=]
+	@$(BIN)/python -m loadtests $(if $(URL),--url "$(URL)") $(if $(USERS),--users $(USERS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
+
 crash: $(VENV)/.dev ## Kill the sandbox under load and look for losses [ROUNDS=200]
 	$(BIN)/python -m tests.reliability.crash --rounds $(ROUNDS)
 
@@ -86,6 +91,7 @@ lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(COMPILE) -c requirements/build.txt -c requirements/aws.txt --extra aws --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --group emulator -o requirements/emulator.txt
 	$(COMPILE) --group docs -o requirements/docs.txt
+	$(COMPILE) --group load -o requirements/load.txt
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
@@ -124,6 +130,13 @@ $(DOCS)/.done: requirements/docs.txt | $(BIN)/python
 	@echo "Installing the generator of the site, once ..."
 	@$(PYTHON) -m venv $(DOCS)
 	@$(DOCS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/docs.txt
+	@touch $@
+
+# The users of the load tests share nothing with the sandbox but the wire.
+$(LOAD)/.done: requirements/load.txt | $(BIN)/python
+	@echo "Installing locust, once ..."
+	@$(PYTHON) -m venv $(LOAD)
+	@$(LOAD)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/load.txt
 	@touch $@
 
 # The npm package that the tests verify signatures with; Node and npm come with a Python package.
