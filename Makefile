@@ -10,6 +10,7 @@ VENV := .venv
 EMULATOR := .venv-emulator
 DOCS := .venv-docs
 LOAD := .venv-load
+WORKFLOWS := .venv-workflows
 NPM := .venv-npm
 NPM_FILES := tests/unit/webhooks_npm/package.json tests/unit/webhooks_npm/package-lock.json
 BIN := $(VENV)/bin
@@ -18,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean load
+.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean load wheel workflows
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
@@ -73,6 +74,14 @@ webhooks: $(VENV)/.dev ## Kill the sandbox while it delivers, and look for losse
 settle: $(VENV)/.dev ## Kill the sandbox while it settles, and check the books [ROUNDS=200]
 	$(BIN)/python -m tests.reliability.settlement_kills --rounds $(ROUNDS)
 
+wheel: $(VENV)/.serve ## Build the wheel and try it in an empty environment
+	@rm -f dist/*.whl
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python -m tests.wheel --python $(PYTHON)
+
+workflows: $(WORKFLOWS)/.done ## Lint the GitHub workflows
+	@$(BIN)/python -m tests.workflows
+
 openapi: $(VENV)/.dev ## Write the OpenAPI document to docs/openapi.json
 	$(BIN)/python -m tests.api.openapi_document
 
@@ -92,6 +101,7 @@ lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(COMPILE) --group emulator -o requirements/emulator.txt
 	$(COMPILE) --group docs -o requirements/docs.txt
 	$(COMPILE) --group load -o requirements/load.txt
+	$(COMPILE) --group workflows -o requirements/workflows.txt
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
@@ -137,6 +147,12 @@ $(LOAD)/.done: requirements/load.txt | $(BIN)/python
 	@echo "Installing locust, once ..."
 	@$(PYTHON) -m venv $(LOAD)
 	@$(LOAD)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/load.txt
+	@touch $@
+
+$(WORKFLOWS)/.done: requirements/workflows.txt | $(BIN)/python
+	@echo "Installing what lints the GitHub workflows, once ..."
+	@$(PYTHON) -m venv $(WORKFLOWS)
+	@$(WORKFLOWS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/workflows.txt
 	@touch $@
 
 # The npm package that the tests verify signatures with; Node and npm come with a Python package.
