@@ -43,7 +43,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     if not options.url:
         load = Load(options.users or 8, options.seconds, options.rate or 0)
-        sys.exit(local(load))
+        with tempfile.TemporaryDirectory() as folder:
+            sys.exit(local(load, Path(folder, "load.db")))
     api_key = os.environ.get("API_KEY")
     if not api_key:
         sys.exit("API_KEY= is missing: a key of the sandbox at that URL")
@@ -58,15 +59,12 @@ def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:
     sys.exit("stopped")
 
 
-def local(load: Load) -> int:
+def local(load: Load, data: Path) -> int:
     """Run the load against a sandbox on a new ledger, and verify that ledger's books."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder, "load.db")
-        with sandbox(data) as server:
-            failed = run(f"http://127.0.0.1:{server.port}", LOCAL_KEY, load, quota_expected=False)
-        verify = [str(PROGRAM), "verify", str(data)]
-        print(shlex.join(["payments-sandbox", "verify", data.name]))
-        books = subprocess.run(verify, check=False).returncode
+    with sandbox(data) as server:
+        failed = run(f"http://127.0.0.1:{server.port}", LOCAL_KEY, load, quota_expected=False)
+    print(shlex.join(["payments-sandbox", "verify", data.name]), flush=True)
+    books = subprocess.run([str(PROGRAM), "verify", str(data)], check=False).returncode
     return 1 if failed or books else 0
 
 
