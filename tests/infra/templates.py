@@ -1,0 +1,85 @@
+"""Templates as the app writes them, and what they say."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra.cdk.app import app_of
+
+Resource = Mapping[str, Any]
+
+
+class Synthesised(NamedTuple):
+    """A stage's template, and what the rule packs found."""
+
+    template: Resource
+    reports: list[dict[str, Any]]
+
+    def all(self, kind: str) -> dict[str, Any]:
+        """Return the properties of each resource of a type, by its logical id."""
+        return {
+            name: one.get("Properties", {})
+            for name, one in self.template["Resources"].items()
+            if one["Type"] == f"AWS::{kind}"
+        }
+
+    def one(self, kind: str) -> Any:
+        """Return the properties of the only resource of a type."""
+        (properties,) = self.all(kind).values()
+        return properties
+
+    def named(self, kind: str, attribute: str, value: str) -> Any:
+        """Return the properties of the only resource of a type with that attribute."""
+        (found,) = (one for one in self.all(kind).values() if one.get(attribute) == value)
+        return found
+
+    def statements(self, role: str) -> list[Any]:
+        """Return what a role may do; its logical id begins so."""
+        (found,) = (one for name, one in self.all("IAM::Role").items() if name.startswith(role))
+        return [
+            statement
+            for policy in found["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+
+    def resource(self, value: Any) -> str:
+        """Return what an ARN in the template is of, by words that stay the same."""
+        match value:
+            case {
+                "Fn::GetAtt": [name, "Arn" | "QueueArn" | "TopicArn" | "Ref" | "StreamArn" as of]
+            }:
+                kind = self.template["Resources"][name]["Type"]
+                return f"{kind}.{of} {_stem(name)}"
+            case {"Ref": name} if name in self.template["Resources"]:
+                return f"{self.template['Resources'][name]['Type']} {_stem(name)}"
+            case {"Ref": name}:
+                return name.rpartition("::")[2].lower()
+            case {"Fn::Join": ["", parts]}:
+                return "".join(self.resource(part) for part in parts)
+            case _:
+                return str(value)
+
+
+def _stem(logical_id: str) -> str:
+    """Return a logical id without the hash at its end."""
+    return (
+        logical_id[:-8] if logical_id[-8:].isalnum() and logical_id[-8:].isupper() else logical_id
+    )
+
+
+def synthesised(folder: Path, **context: str) -> Synthesised:
+    """Return what the app writes in that context."""
+    assembly = app_of(context, str(folder)).synth()
+    (stack,) = assembly.stacks
+    report = folder / "validation-report.json"
+    found: list[Any] = []
+    if report.exists():
+        found = json.loads(report.read_text())["pluginReports"]
+    return Synthesised(json.loads((folder / stack.template_file).read_text()), found)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value, names too."""
+    yield from re.findall(r'"((?:[^"\\\\]|\\\\.)*)"', json.dumps(value))

@@ -1,0 +1,195 @@
+"""A stage deployed to the emulator of AWS as it would be to an account, used, and destroyed."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from infra.emulator import REGION, emulated
+from infra.receiver import Receiver, receiving
+from infra.toolkit import ROOT
+from payments_sandbox.adapters.aws_clients import new_client
+from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
+from payments_sandbox.adapters.dynamodb_table import Table
+from payments_sandbox.entrypoints.stage import names_of
+from tests.running import AUTHORIZE, PROGRAM
+
+STAGE, MERCHANT = "dev", "shop"
+ARRIVAL_S = SETTLED_S = 60.0
+pytestmark = pytest.mark.aws
+
+
+class Deployed(NamedTuple):
+    """A stage that runs, and what its stack says of itself."""
+
+    endpoint: str
+    environment: Mapping[str, str]
+    outputs: Mapping[str, str]
+    receiver: Receiver
+
+    @property
+    def url(self) -> str:
+        """Where the emulator serves the API."""
+        api_id = httpx.URL(self.outputs["ApiUrl"]).host.partition(".")[0]
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/{STAGE}/"
+
+    def toolkit(self, *arguments: str) -> None:
+        """Run the CDK's command line as it is run for an account."""
+        command = [sys.executable, "-m", "infra.toolkit", *arguments, "--stage", STAGE]
+        command += ["--target", "emulator", "--receiver", f"127.0.0.1:{self.receiver.port}"]
+        _run(command, self.environment)
+
+    def sandbox(self, *arguments: str) -> str:
+        """Run a command of the sandbox for the stage; return what it prints."""
+        return _run([str(PROGRAM), *arguments, "--stage", STAGE], self.environment)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Deployed]:
+    """A deployed stage with its secrets."""
+    outputs = tmp_path_factory.mktemp("deployed") / "outputs.json"
+    with emulated() as endpoint, receiving() as receiver:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment = kept | {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "emulator",
+            "AWS_SECRET_ACCESS_KEY": "emulator",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        stage = Deployed(endpoint, environment, {}, receiver)
+        stage.toolkit("bootstrap", f"aws://000000000000/{REGION}")
+        stage.sandbox("secrets", "init")
+        stage.toolkit("deploy", "--require-approval", "never", "--outputs-file", str(outputs))
+        told = json.loads(outputs.read_text())[f"payments-sandbox-{STAGE}"]
+        yield stage._replace(outputs=told)
+
+
+@pytest.fixture(scope="module")
+def api(deployed: Deployed) -> Generator[httpx.Client]:
+    """A client with a key of the stage."""
+    printed = deployed.sandbox("keys", "create", MERCHANT)
+    (key,) = (word for word in printed.split() if word.startswith("sk_test_"))
+    with httpx.Client(base_url=deployed.url, headers={"x-api-key": key}, timeout=30) as client:
+        yield client
+
+
+def test_only_health_is_open(deployed: Deployed, api: httpx.Client) -> None:
+    """Health answers anybody; all else is refused without a key, and with a wrong one."""
+    wrong = {"x-api-key": "sk_test_of_nobody_at_all"}
+
+    assert httpx.get(deployed.url + "health").status_code == 200
+    assert httpx.get(deployed.url + "payments").status_code in {401, 403}
+    assert httpx.get(deployed.url + "payments", headers=wrong).status_code in {401, 403}
+    assert api.get("payments").status_code == 200
+
+
+def test_a_capture_s_webhook_arrives_signed(deployed: Deployed, api: httpx.Client) -> None:
+    """By way of stream, relay, topic, queue and sender."""
+    hooks = {"url": f"http://127.0.0.1:{deployed.receiver.port}/hooks"}
+    secret = posted(api, "webhooks/endpoints", hooks | {"events": ["payment_captured"]})["secret"]
+
+    authorization = posted(api, "payments/authorize", AUTHORIZE)
+    posted(api, "payments/capture", {"auth_id": authorization["auth_id"], "amount": 700})
+
+    arrived = deployed.receiver.received.get(timeout=ARRIVAL_S)
+    assert arrived.fits(secret)
+    assert json.loads(arrived.body)["type"] == "payment_captured"
+
+
+def test_the_state_machine_settles(deployed: Deployed, api: httpx.Client) -> None:
+    """A day later it runs to success, and the batch is closed."""
+    authorization = posted(api, "payments/authorize", AUTHORIZE)
+    posted(api, "payments/capture", {"auth_id": authorization["auth_id"]})
+    asyncio.run(a_day_passes(deployed))
+    states = client_of(deployed, "stepfunctions")
+
+    execution = states.start_execution(stateMachineArn=deployed.outputs["SettlementMachine"])
+    deadline = time.monotonic() + SETTLED_S
+    status = "RUNNING"
+    while status == "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.2)
+        status = states.describe_execution(executionArn=execution["executionArn"])["status"]
+
+    assert status == "SUCCEEDED"
+    assert [one["gross"] for one in api.get("settlements").json()["data"]] == [700 + 1000]
+
+
+def test_a_key_has_its_rate(deployed: Deployed, api: httpx.Client) -> None:
+    """Beyond its bucket a key is refused, and another one is not."""
+    statuses = [api.get("health/nothing").status_code for _ in range(40)]
+
+    assert 429 in statuses
+    printed = deployed.sandbox("keys", "create", MERCHANT)
+    (key,) = (word for word in printed.split() if word.startswith("sk_test_"))
+    assert httpx.get(deployed.url + "payments", headers={"x-api-key": key}).status_code == 200
+
+
+def test_nothing_is_left(deployed: Deployed) -> None:
+    """Destroyed, it leaves no function, table, queue, topic, log, role, schedule or API."""
+    deployed.toolkit("destroy", "--force")
+
+    left = {
+        "lambda": client_of(deployed, "lambda").list_functions()["Functions"],
+        "dynamodb": client_of(deployed, "dynamodb").list_tables()["TableNames"],
+        "sqs": client_of(deployed, "sqs").list_queues().get("QueueUrls", []),
+        "sns": client_of(deployed, "sns").list_topics()["Topics"],
+        "logs": ours(client_of(deployed, "logs").describe_log_groups()["logGroups"]),
+        "iam": ours(client_of(deployed, "iam").list_roles()["Roles"]),
+        "scheduler": client_of(deployed, "scheduler").list_schedules()["Schedules"],
+        "stepfunctions": client_of(deployed, "stepfunctions").list_state_machines()[
+            "stateMachines"
+        ],
+        "apigateway": client_of(deployed, "apigateway").get_rest_apis()["items"],
+        "plans": client_of(deployed, "apigateway").get_usage_plans()["items"],
+    }
+    assert {name: found for name, found in left.items() if found} == {}
+
+
+async def a_day_passes(deployed: Deployed) -> None:
+    """Set the merchant's clock a day on, without doing what falls due on the way."""
+    table = Table(client_of(deployed, "dynamodb"), names_of(STAGE).table)
+    now = datetime.now(UTC)
+    await DynamoMerchants(table).change(
+        MERCHANT, lambda one: one.moved_to(one.now(now) + timedelta(days=1), now)
+    )
+    await table.close()
+
+
+def ours(found: list[Any]) -> list[Any]:
+    """Return those that are not the toolkit's own."""
+    return [one for one in found if "payments-sandbox" in str(one)]
+
+
+def posted(api: httpx.Client, path: str, body: object) -> Any:
+    """Post once the key has room again; return the answer."""
+    headers = {"x-idempotency-key": f"{path}-{time.monotonic_ns()}"}
+    answer = api.post(path, json=body, headers=headers)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def client_of(deployed: Deployed, service: str) -> Any:
+    """Return a client of the emulator's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in deployed.environment.items():
+            if name.startswith("AWS_"):
+                patch.setenv(name, value)
+        return new_client(service, deployed.endpoint, REGION, read_timeout_s=30)
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

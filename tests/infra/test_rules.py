@@ -1,0 +1,76 @@
+"""The rule packs and the linter find nothing that is not meant."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Stack, Validations
+from aws_cdk import aws_sqs as sqs
+from cdk_nag import AwsSolutionsChecks
+
+from infra.cdk.acknowledged import MEANT
+from tests.infra.templates import Synthesised
+
+LINT = Path(sys.executable).with_name("cfn-lint")
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_rule_packs_find_nothing_that_is_not_meant(
+    stage: str, request: pytest.FixtureRequest
+) -> None:
+    """Both packs ran, and nothing is left that is not acknowledged with a reason."""
+    reports = request.getfixturevalue(stage).reports
+
+    assert {"AwsSolutions", "Serverless"} <= {one["pluginName"] for one in reports}
+    assert [found for one in reports for found in one["violations"]] == []
+
+
+def test_what_is_acknowledged_is_found(dev: Synthesised) -> None:
+    """No acknowledgement has outlived what it was for."""
+    found = {
+        (rule["ruleName"], where["constructPath"].split("/", 1)[1])
+        for report in dev.reports
+        for rule in report["suppressedViolations"]
+        for where in rule["violatingConstructs"]
+    }
+    idle = [
+        (rule, place)
+        for one in MEANT
+        for rule in one.rules
+        for place in one.places
+        if not rule.startswith("Annotation::")  # the report does not name these
+        and not any(
+            rule.split("::", 1)[1].startswith(name) and path.startswith(place)
+            for name, path in found
+        )
+    ]
+
+    assert idle == []
+
+
+@pytest.mark.usefixtures("_quiet")
+def test_a_fault_is_found(tmp_path: Path) -> None:
+    """A queue without encryption in transit, a planted fault, is told of."""
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    sqs.Queue(Stack(app, "Planted"), "Queue")
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+    app.synth()
+
+    report = json.loads((tmp_path / "validation-report.json").read_text())
+    rules = {each["ruleName"] for one in report["pluginReports"] for each in one["violations"]}
+    assert {"AwsSolutions-SQS3", "AwsSolutions-SQS4"} <= rules
+
+
+def test_the_linter_finds_nothing(dev: Synthesised, prod: Synthesised, tmp_path: Path) -> None:
+    """cfn-lint reads both templates without a word."""
+    files = [tmp_path / "dev.json", tmp_path / "prod.json"]
+    for file, one in zip(files, (dev, prod), strict=True):
+        file.write_text(json.dumps(one.template))
+
+    done = subprocess.run([LINT, *files], capture_output=True, text=True, check=False)
+
+    assert done.stdout == ""
+    assert done.returncode == 0
