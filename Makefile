@@ -34,7 +34,7 @@ ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS)
 else
 	$(BIN)/python -m pytest tests/unit --cov --cov-report=term -n $(WORKERS) --dist worksteal
-	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/site --ignore tests/infra -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --ignore tests/unit --ignore tests/site -n $(WORKERS) --dist worksteal
 endif
 
 test-site: $(VENV)/.dev $(DOCS)/.done ## Run the tests of the documentation's site

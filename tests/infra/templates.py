@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from infra.cdk.app import app_of
 
 Resource = Mapping[str, Any]
+HASH = re.compile(r"[0-9A-F]{8}$")
 
 
 class Synthesised(NamedTuple):
@@ -47,26 +48,23 @@ class Synthesised(NamedTuple):
     def resource(self, value: Any) -> str:
         """Return what an ARN in the template is of, by words that stay the same."""
         match value:
-            case {
-                "Fn::GetAtt": [name, "Arn" | "QueueArn" | "TopicArn" | "Ref" | "StreamArn" as of]
-            }:
-                kind = self.template["Resources"][name]["Type"]
-                return f"{kind}.{of} {_stem(name)}"
+            case {"Fn::GetAtt": [name, "StreamArn"]}:
+                return f"{self._resource(name)} stream"
+            case {"Fn::GetAtt": [name, _]}:
+                return self._resource(name)
             case {"Ref": name} if name in self.template["Resources"]:
-                return f"{self.template['Resources'][name]['Type']} {_stem(name)}"
+                return self._resource(name)
             case {"Ref": name}:
-                return name.rpartition("::")[2].lower()
+                return str(name).rpartition("::")[2].lower()
             case {"Fn::Join": ["", parts]}:
                 return "".join(self.resource(part) for part in parts)
             case _:
                 return str(value)
 
-
-def _stem(logical_id: str) -> str:
-    """Return a logical id without the hash at its end."""
-    return (
-        logical_id[:-8] if logical_id[-8:].isalnum() and logical_id[-8:].isupper() else logical_id
-    )
+    def _resource(self, logical_id: str) -> str:
+        """Return a resource by its type and its logical id without the hash at the end."""
+        kind = self.template["Resources"][logical_id]["Type"].removeprefix("AWS::")
+        return f"{kind} {HASH.sub('', logical_id)}"
 
 
 def synthesised(folder: Path, **context: str) -> Synthesised:
