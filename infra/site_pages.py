@@ -13,6 +13,7 @@ _OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "bench/README.md": "benchmarks.md",
+    "loadtests/README.md": "load-tests.md",
 }
 _DECISIONS = "decisions.md"
 # What is linked to and is no page, and what stands for it on the site.
