@@ -57,20 +57,24 @@ def test_a_fault_is_found(tmp_path: Path) -> None:
     sqs.Queue(Stack(app, "Planted"), "Queue")
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
-    app.synth()
-
-    report = json.loads((tmp_path / "validation-report.json").read_text())
-    rules = {each["ruleName"] for one in report["pluginReports"] for each in one["violations"]}
-    assert {"AwsSolutions-SQS3", "AwsSolutions-SQS4"} <= rules
+    with pytest.raises(RuntimeError, match="AwsSolutions-SQS4"):
+        app.synth()
 
 
 def test_the_linter_finds_nothing(dev: Synthesised, prod: Synthesised, tmp_path: Path) -> None:
-    """cfn-lint reads both templates without a word."""
+    """cfn-lint reads both templates without a word, and a planted fault with one."""
     files = [tmp_path / "dev.json", tmp_path / "prod.json"]
     for file, one in zip(files, (dev, prod), strict=True):
         file.write_text(json.dumps(one.template))
+    planted = tmp_path / "planted.json"
+    planted.write_text('{"Resources": {"Queue": {"Type": "AWS::SQS::Heap"}}}')
 
-    done = subprocess.run([LINT, *files], capture_output=True, text=True, check=False)
+    assert linted(*files) == ""
+    assert "E3006" in linted(planted)
 
-    assert done.stdout == ""
-    assert done.returncode == 0
+
+def linted(*files: Path) -> str:
+    """Return what cfn-lint says, but for the order of creation that the CDK spells out twice."""
+    command = [str(LINT), "--ignore-checks", "W3005", "--", *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
