@@ -8,7 +8,6 @@ from constructs import IConstruct
 
 _FUNCTIONS: Final = ("Api", "Relay", "Deliver", "Sweep", "Settle")
 _EVERY_RESOURCE: Final = "AwsSolutions::AwsSolutions-IAM5[Resource::*]"
-_ANY_STREAM: Final = "AwsSolutions::AwsSolutions-IAM5[Resource::<Ledger.Arn>/stream/*]"
 _LOGGING_POLICY: Final = (
     "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
     "AmazonAPIGatewayPushToCloudWatchLogs]"
@@ -25,7 +24,7 @@ class Meant(NamedTuple):
 
 MEANT: Final = (
     Meant(
-        "Traces are put without a resource; nothing else of the role's is granted on all.",
+        "Traces are put, and streams listed, without a resource; nothing else is granted on all.",
         (_EVERY_RESOURCE, "Serverless::Serverless-LambdaStarPermissions"),
         tuple(f"{name}Role" for name in _FUNCTIONS),
     ),
@@ -33,11 +32,6 @@ MEANT: Final = (
         "Traces and the delivery of its log are set up without a resource.",
         (_EVERY_RESOURCE,),
         ("MachineRole",),
-    ),
-    Meant(
-        "The streams of this one table are listed, which IAM knows by this pattern.",
-        (_ANY_STREAM,),
-        ("RelayRole",),
     ),
     Meant(
         "The bundle is built for Python 3.13, which SnapStart has, and tested with it.",

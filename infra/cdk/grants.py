@@ -1,8 +1,7 @@
 """Every grant of the stack: what each function, the state machine and the schedules may do.
 
-`*` stands only where IAM knows no resource: X-Ray takes traces, and the delivery of a state
-machine's log is set up, without one; and streams are listed table by table. A function may not
-make log groups: its own is there.
+`*` stands only where IAM knows no resource: traces are put, streams are listed, and the delivery of
+a state machine's log is set up without one. A function may not make log groups: its own is there.
 
 Parameters are encrypted under `aws/ssm`. That key's own policy lets whoever may read a parameter
 decrypt it by way of SSM, so no grant of KMS is needed.
@@ -71,7 +70,7 @@ def function_grants(reach: Reach) -> Mapping[str, Sequence[iam.PolicyStatement]]
         ],
         RELAY: [
             _may(_FOLLOW_STREAM, reach.stream),
-            _may(("dynamodb:ListStreams",), f"{reach.table}/stream/*"),
+            _may(("dynamodb:ListStreams",), "*"),
             _may((_GET, _PUT), reach.table),
             _may(_PUBLISH, reach.topic),
             _may(("sqs:SendMessage",), reach.unrelayed),
