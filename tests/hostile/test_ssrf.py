@@ -166,8 +166,11 @@ async def test_a_client_that_asks_the_proxy_is_caught(
     """The variables do lead a common client to the wire."""
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{tripwire.port}")
 
+    # An opener of its own: the common one would keep the proxy for all tests that come after.
+    opener = urllib.request.build_opener()
+
     with pytest.raises(TimeoutError):
-        await asyncio.to_thread(urllib.request.urlopen, f"http://{NAME}/", timeout=0.2)
+        await asyncio.to_thread(opener.open, f"http://{NAME}/", timeout=0.2)
 
     assert tripwire.touched() == 1
 

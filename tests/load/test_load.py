@@ -2,9 +2,9 @@
 
 import json
 import sqlite3
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -41,12 +41,12 @@ def test_a_wrong_answer_or_wrong_books_fail_it(
 
     def run(url: str, api_key: str, asked: load.Load, *, quota_expected: bool) -> int:
         assert (api_key, asked, quota_expected) == (API_KEY, FEW, False)
+        connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
         headers = {"x-api-key": api_key, "x-idempotency-key": "one"}
         headers["content-type"] = "application/json"
-        body = json.dumps(AUTHORIZE).encode()
-        request = urllib.request.Request(f"{url}/payments/authorize", body, headers)  # noqa: S310 - loopback
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - as above
-            assert response.status == 201
+        with closing(connection):
+            connection.request("POST", "/payments/authorize", json.dumps(AUTHORIZE), headers)
+            assert connection.getresponse().status == 201
         damage(data)
         return answers
 
