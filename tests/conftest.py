@@ -1,6 +1,7 @@
 """Fixtures every suite shares, and an environment in which nothing reaches the real AWS."""
 
 import os
+import signal
 import sys
 from collections.abc import Generator
 from importlib.util import find_spec
@@ -21,6 +22,9 @@ collect_ignore = [] if find_spec("aws_cdk") else ["infra"]
 # program that they start all of the sandbox.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set before any client is made: a forgotten endpoint meets a closed port, not an account. All
 # others go, such as AWS_PROFILE, AWS_SESSION_TOKEN and the endpoints of single services.
