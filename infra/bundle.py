@@ -4,7 +4,8 @@
     python infra/bundle.py OUT --lambda         for Lambda: arm64, Python 3.13
     python infra/bundle.py OUT.zip --lambda     as an archive, the same bytes each time
 
-No compiler and no container is needed: wheels of the target's platform are unpacked.
+No compiler and no container is needed: wheels of the target's platform are unpacked, by the hashes
+of requirements/functions.txt. For Lambda uv does it, which .venv-infra has.
 """
 
 import argparse
@@ -17,16 +18,42 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 PINNED = ROOT / "requirements" / "functions.txt"
 KEPT = ROOT / ".venv-bundle"
-LAMBDA_PLATFORM, LAMBDA_PYTHON = "manylinux2014_aarch64", "3.13"
+LAMBDA_PLATFORM, LAMBDA_PYTHON = "aarch64-manylinux2014", "3.13"
+ZIPPED_BYTES_MAX = 10_000_000
+"""Our own limit, far below Lambda's 50 MB: what a cold start has to unpack shows in its time."""
 # Of the services botocore knows, those the functions call.
 SERVICES = {"dynamodb", "sns", "ssm"}
-# What no function runs; the last one reads web sockets, with debugging symbols, and has a twin in
-# Python.
-_LEFT_OUT = ("__pycache__", "*.pyc", ".lock", "bin", "*.pyi", "*.pyx", "*.pxd", "*.c", "reader_c.*")
+# What no function runs: byte code, command lines, sources of C, what an installer notes for itself;
+# reader_c reads web sockets, with debugging symbols, and has a twin in Python.
+_LEFT_OUT = (
+    *("__pycache__", "*.pyc", ".lock", "bin", "*.pyi", "*.pyx", "*.pxd", "*.c", "reader_c.*"),
+    *("INSTALLER", "RECORD", "REQUESTED"),
+)
+_PIP = (
+    *(sys.executable, "-m", "pip", "install", "--quiet"),
+    *("--disable-pip-version-check", "--no-compile"),
+)
+# A tenth of the time that pip takes, and it can be told the platform by one name.
+_UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet")
+
+
+class BundleTooLarge(Exception):
+    """Zipped it would be as large as we allow, or larger."""
+
+
+class Zipped(NamedTuple):
+    """The archive that Lambda gets, as a number and a name for its bytes."""
+
+    size_bytes: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"zipped {self.size_bytes / 1e6:.1f} MB, sha256 {self.sha256}"
 
 
 def build(folder: Path, *, platform: str | None = None, python_version: str | None = None) -> None:
@@ -40,15 +67,18 @@ def build(folder: Path, *, platform: str | None = None, python_version: str | No
     )
 
 
-def archive(folder: Path, file: Path) -> str:
-    """Zip the folder, the same bytes for the same files; return the archive's SHA-256."""
+def archive(folder: Path, file: Path) -> Zipped:
+    """Zip the folder, the same bytes for the same files; raise BundleTooLarge."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archived:
         for path in _files(folder):
             entry = zipfile.ZipInfo(str(path.relative_to(folder)), (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archived.writestr(entry, path.read_bytes())
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    zipped = Zipped(file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest())
+    if zipped.size_bytes >= ZIPPED_BYTES_MAX:
+        raise BundleTooLarge(f"{zipped}: {ZIPPED_BYTES_MAX / 1e6:g} MB is too large")
+    return zipped
 
 
 def _dependencies(platform: str | None, python_version: str | None) -> Path:
@@ -67,10 +97,9 @@ def _dependencies(platform: str | None, python_version: str | None) -> Path:
 
 
 def _install(folder: Path, platform: str | None, python_version: str | None) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
-    command += ["--platform", platform] if platform else []
+    command = [*_PIP] if platform is None else [*_UV, "--python-platform", platform]
     command += ["--python-version", python_version] if python_version else []
+    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
     command += ["--target", str(folder), "-r", str(PINNED)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -105,8 +134,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in _files(folder)) / 1e6
         said = f"{out}: {size:.1f} MB"
         if out.suffix == ".zip":
-            digest = archive(folder, out)
-            said += f", zipped {out.stat().st_size / 1e6:.1f} MB, sha256 {digest}"
+            said += f", {archive(folder, out)}"
     print(said)  # noqa: T201 - a command's answer
 
 

