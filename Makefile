@@ -6,6 +6,7 @@ RATE_LIMIT ?= 100
 ROUNDS ?= 200
 EVENTS ?= 10000
 WORKERS ?= 3
+STAGE ?= dev
 VENV := .venv
 EMULATOR := .venv-emulator
 DOCS := .venv-docs
@@ -19,8 +20,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+STAGED = $(INFRA)/bin/python -m infra.deploy --stage "$(STAGE)" $(if $(EMAIL),--email "$(EMAIL)") $(if $(YES),--yes)
+
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean load wheel workflows test-infra
+.PHONY: help serve test test-site check fix aws aws-local bench bench-aws crash webhooks settle openapi pages docs lock clean load wheel workflows test-infra synth diff deploy smoke destroy bootstrap
 
 help: ## List what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-9s %s\n' "$$name" "$$text"; done
@@ -59,6 +62,24 @@ aws: $(VENV)/.aws ## Install what the commands for AWS need
 
 aws-local: $(VENV)/.aws $(VENV)/.serve $(EMULATOR)/.done ## Run a payment through the AWS home, emulated here [KEEP=1 stays up]
 	@$(BIN)/python -m infra.aws_local $(if $(KEEP),--keep)
+
+synth: $(INFRA)/.done ## Write the CloudFormation templates [STAGE=dev EMAIL=]
+	@$(STAGED) synth
+
+diff: $(INFRA)/.done ## Show what a deployment would change in AWS [STAGE=dev EMAIL=]
+	@$(STAGED) diff
+
+bootstrap: $(INFRA)/.done ## Prepare an account and region of AWS for the CDK, once [YES=1]
+	@$(STAGED) bootstrap
+
+deploy: $(INFRA)/.done $(DOCS)/.done $(VENV)/.aws ## Say what it makes and costs, ask, and deploy to AWS EMAIL=you@.. [STAGE=dev YES=1]
+	@$(STAGED) deploy
+
+smoke: $(INFRA)/.done ## Run a payment through a deployed stage [STAGE=dev URL= API_KEY=]
+	@$(INFRA)/bin/python -m infra.smoke --stage "$(STAGE)" $(if $(URL),--url "$(URL)")
+
+destroy: $(INFRA)/.done ## Say what goes, ask, and take a stage down [STAGE=dev YES=1]
+	@$(STAGED) destroy
 
 bench: $(VENV)/.dev ## Print the comparisons [BENCH="authorize flow ..."]
 	$(BIN)/python -m bench $(BENCH)

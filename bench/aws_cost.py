@@ -90,6 +90,8 @@ BUDGET_USD = 10.0
 PARTITION_WRITES, PARTITION_READS = 1_000, 3_000
 NEW_TABLE_WRITES = 4_000
 KEY_REQUESTS_S = 100 / 60
+EXAMPLE_PAYMENTS = 100_000
+"""A month's, of a team whose test suites run all day."""
 
 PAYMENT = {"authorize": 1.0, "capture": 1.0}
 MIX = {
@@ -192,6 +194,12 @@ def payments_for(budget_usd: float, flow: Mapping[str, float]) -> int:
     """Return how many payments a month a budget pays for."""
     left_usd = budget_usd - sum(fixed_usd(idle=False).values())
     return int(left_usd / sum(million_usd(flow).values()) * MILLION)
+
+
+def example_usd() -> float:
+    """Return what a month costs with the example's payments, each captured, settled and told of."""
+    million = sum(sum(one.values()) for one in (million_usd(PAYMENT), webhook_usd(), settled_usd()))
+    return sum(fixed_usd(idle=False).values()) + million * EXAMPLE_PAYMENTS / MILLION
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +332,8 @@ def _months() -> str:
         + _table(("", "idle", "in use all the time"), rows)
         + f"\n{BUDGET_USD:g} USD buy {payments_for(BUDGET_USD, PAYMENT):,} payments a month,"
         f" or {payments_for(BUDGET_USD, MIX):,} of the mix.\n"
+        f"\n{EXAMPLE_PAYMENTS:,} payments a month, each captured, settled and told of by a webhook,"
+        f" cost {example_usd():.2f} USD with all of the above.\n"
     )
 
 

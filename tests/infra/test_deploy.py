@@ -34,6 +34,7 @@ class Deployed(NamedTuple):
     environment: Mapping[str, str]
     outputs: Mapping[str, str]
     receiver: Receiver
+    printed: str = ""
 
     @property
     def url(self) -> str:
@@ -41,11 +42,24 @@ class Deployed(NamedTuple):
         api_id = httpx.URL(self.outputs["ApiUrl"]).host.partition(".")[0]
         return f"{self.endpoint}/_aws/execute-api/{api_id}/{STAGE}/"
 
-    def toolkit(self, *arguments: str) -> None:
-        """Run the CDK's command line as it is run for an account."""
-        command = [sys.executable, "-m", "infra.toolkit", *arguments, "--stage", STAGE]
+    def make(self, target: str, *arguments: str) -> str:
+        """Run what `make` runs for an account; return what it prints."""
+        command = [sys.executable, "-m", "infra.deploy", target, *arguments, "--stage", STAGE]
         command += ["--target", "emulator", "--receiver", f"127.0.0.1:{self.receiver.port}"]
-        _run(command, self.environment)
+        return _run(command, self.environment)
+
+    def smoke(self, url: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run `make smoke`, which does not wait long for a key."""
+        command = [sys.executable, "-m", "infra.smoke", "--stage", STAGE, "--url", url]
+        command += ["--active-within-s", "1"]
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def sandbox(self, *arguments: str) -> str:
         """Run a command of the sandbox for the stage; return what it prints."""
@@ -53,9 +67,8 @@ class Deployed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Deployed]:
+def deployed() -> Generator[Deployed]:
     """A deployed stage with its secrets."""
-    outputs = tmp_path_factory.mktemp("deployed") / "outputs.json"
     with emulated() as endpoint, receiving() as receiver:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment = kept | {
@@ -67,11 +80,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Deployed]:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         stage = Deployed(endpoint, environment, {}, receiver)
-        stage.toolkit("bootstrap", f"aws://000000000000/{REGION}")
-        stage.sandbox("secrets", "init")
-        stage.toolkit("deploy", "--require-approval", "never", "--outputs-file", str(outputs))
-        told = json.loads(outputs.read_text())[f"payments-sandbox-{STAGE}"]
-        yield stage._replace(outputs=told)
+        stage.make("bootstrap", "--yes")
+        printed = stage.make("deploy", "--yes")
+        outputs = json.loads((ROOT / "dist" / "outputs.json").read_text())
+        told = outputs[f"payments-sandbox-{STAGE}"]
+        yield stage._replace(outputs=told, printed=printed)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +94,58 @@ def api(deployed: Deployed) -> Generator[httpx.Client]:
     (key,) = (word for word in printed.split() if word.startswith("sk_test_"))
     with httpx.Client(base_url=deployed.url, headers={"x-api-key": key}, timeout=30) as client:
         yield client
+
+
+def test_it_is_said_before_it_is_done(deployed: Deployed) -> None:
+    """What it has, where, at what price; then what it says of itself, and what comes next."""
+    printed = deployed.printed
+    in_order = (
+        "account 000000000000, region us-east-1",
+        "DynamoDB table",
+        "USD a month idle",
+        "/identity-root is made",
+        deployed.outputs["ApiUrl"],
+        f"keys create --stage {STAGE}",
+        f"make destroy STAGE={STAGE}",
+    )
+    places = [printed.find(one) for one in in_order]
+
+    assert -1 not in places, printed
+    assert places == sorted(places)
+
+
+def test_a_second_deployment_changes_nothing(deployed: Deployed) -> None:
+    """The diff says so, by the templates alone, and it is no failure."""
+    assert "Number of stacks with differences: 0" in deployed.make("diff")
+
+
+def test_the_smoke_test_passes(deployed: Deployed) -> None:
+    """With a key of its own, which is revoked after, and says nothing that is secret."""
+    done = deployed.smoke(deployed.url)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok  and shows the capture" in done.stdout
+    assert done.stdout.endswith("ok  its key is revoked\n")
+    assert "sk_test_" not in done.stdout + done.stderr
+    assert "revoked" in deployed.sandbox("keys", "list", "smoke")
+
+
+def test_the_smoke_test_fails_at_another_address(deployed: Deployed) -> None:
+    """The first check that fails is the last line, and its key is revoked all the same."""
+    done = deployed.smoke(deployed.url.replace(f"/{STAGE}/", "/elsewhere/"))
+
+    assert done.returncode == 1
+    assert "FAILED  health is open" in done.stderr
+    assert done.stdout.endswith("ok  its key is revoked\n")
+
+
+def test_the_smoke_test_fails_with_a_wrong_key(deployed: Deployed) -> None:
+    """After it has waited as long as a new key may take."""
+    done = deployed.smoke(deployed.url, API_KEY="sk_test_of_nobody_at_all")
+
+    assert done.returncode == 1
+    assert "FAILED  the key is let in: 401 (unauthorized) instead of 200" in done.stderr
+    assert done.stdout.endswith("ok  without a key it is refused\n")
 
 
 def test_only_health_is_open(deployed: Deployed, api: httpx.Client) -> None:
@@ -135,8 +200,8 @@ def test_a_key_has_its_rate(deployed: Deployed, api: httpx.Client) -> None:
 
 
 def test_nothing_is_left(deployed: Deployed) -> None:
-    """Destroyed, it leaves no function, table, queue, topic, log, role, schedule or API."""
-    deployed.toolkit("destroy", "--force")
+    """Destroyed, it leaves no function, table, queue, topic, log, role, API, key or secret."""
+    deployed.make("destroy", "--yes")
 
     left = {
         "lambda": client_of(deployed, "lambda").list_functions()["Functions"],
@@ -150,6 +215,8 @@ def test_nothing_is_left(deployed: Deployed) -> None:
             "stateMachines"
         ],
         "apigateway": client_of(deployed, "apigateway").get_rest_apis()["items"],
+        "keys": client_of(deployed, "apigateway").get_api_keys()["items"],
+        "ssm": ours(client_of(deployed, "ssm").describe_parameters()["Parameters"]),
         "plans": client_of(deployed, "apigateway").get_usage_plans()["items"],
     }
     assert {name: found for name, found in left.items() if found} == {}
