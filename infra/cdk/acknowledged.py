@@ -107,10 +107,38 @@ MEANT: Final = (
     ),
 )
 
+MEANT_OF_SITE: Final = (
+    Meant(
+        "The documentation is for everybody, wherever they are.",
+        ("AwsSolutions::AwsSolutions-CFR1",),
+        ("Distribution",),
+    ),
+    Meant(
+        "A firewall costs 5 USD a month and more; there is nothing here but public files.",
+        ("AwsSolutions::AwsSolutions-CFR2",),
+        ("Distribution",),
+    ),
+    Meant(
+        "Who reads the documentation is not noted: a log would hold addresses of people.",
+        ("AwsSolutions::AwsSolutions-CFR3",),
+        ("Distribution",),
+    ),
+    Meant(
+        "The oldest TLS can be chosen only with a domain and a certificate of one's own.",
+        ("AwsSolutions::AwsSolutions-CFR4",),
+        ("Distribution",),
+    ),
+    Meant(
+        "Only CloudFront reads it, and what it reads is not noted either.",
+        ("AwsSolutions::AwsSolutions-S1",),
+        ("Site",),
+    ),
+)
 
-def acknowledge(stack: Stack) -> None:
+
+def acknowledge(stack: Stack, meant: Sequence[Meant]) -> None:
     """Tell the rule packs what is meant, where and why."""
-    for one in MEANT:
+    for one in meant:
         told = [Acknowledgment(id=rule, reason=one.reason) for rule in one.rules]
         for place in one.places:
             Validations.of(_at(stack, place)).acknowledge(*told)

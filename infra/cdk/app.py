@@ -1,4 +1,4 @@
-"""The CDK's app, which `python -m infra.toolkit` runs: a stage's stack, and what is asked of it."""
+"""The CDK's app, which `python -m infra.toolkit` runs: the stacks, and what is asked of them."""
 
 import sys
 from collections.abc import Mapping
@@ -7,8 +7,9 @@ from typing import Any
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from infra.cdk.acknowledged import acknowledge
+from infra.cdk.acknowledged import MEANT, MEANT_OF_SITE, acknowledge
 from infra.cdk.deployment import DeploymentRefused, deployment_of
+from infra.cdk.docs_site import DocsSite
 from infra.cdk.stack import PaymentsSandbox
 
 
@@ -16,8 +17,9 @@ def app_of(context: Mapping[str, Any] | None = None, folder: str | None = None) 
     """Return the app of the stage that the context names; raise DeploymentRefused."""
     app = App(analytics_reporting=False, context=context, outdir=folder)
     deployment = deployment_of(app.node.try_get_context)
-    acknowledge(PaymentsSandbox(app, deployment))
+    acknowledge(PaymentsSandbox(app, deployment), MEANT)
     if not deployment.is_emulated:
+        acknowledge(DocsSite(app, deployment), MEANT_OF_SITE)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app
 

@@ -1,7 +1,7 @@
 """What is deployed and where: a stage in an account of AWS, or in the emulator on this machine."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -36,6 +36,11 @@ class Deployment(NamedTuple):
     def name(self) -> str:
         """What the stack is called, and what the names of its resources begin with."""
         return f"payments-sandbox-{self.stage}"
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What the stacks and all in them bear, so that a bill can be read by it."""
+        return {"application": "payments-sandbox", "stage": self.stage}
 
     @property
     def bundle(self) -> Path:

@@ -23,6 +23,7 @@ class PaymentsSandbox(Stack):
             deployment.name,
             env=deployment.environment,
             description="A card-payments processor that moves no money",
+            tags=deployment.tags,
             termination_protection=deployment.is_kept,
         )
         self.table = ledger_table(self, deployment)

@@ -16,15 +16,33 @@ def _quiet() -> None:
 
 
 @pytest.fixture(scope="session")
-def dev(_quiet: None, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
-    """What is deployed as the stage dev."""
+def dev_stacks(_quiet: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesised]:
+    """All that is deployed for the stage dev."""
     return synthesised(_folder(tmp_path_factory), stage="dev")
 
 
 @pytest.fixture(scope="session")
-def prod(_quiet: None, tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
-    """What is deployed as the stage prod."""
+def prod_stacks(_quiet: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesised]:
+    """All that is deployed for the stage prod."""
     return synthesised(_folder(tmp_path_factory), stage="prod")
+
+
+@pytest.fixture(scope="session")
+def dev(dev_stacks: dict[str, Synthesised]) -> Synthesised:
+    """What is deployed as the stage dev."""
+    return dev_stacks["payments-sandbox-dev"]
+
+
+@pytest.fixture(scope="session")
+def prod(prod_stacks: dict[str, Synthesised]) -> Synthesised:
+    """What is deployed as the stage prod."""
+    return prod_stacks["payments-sandbox-prod"]
+
+
+@pytest.fixture(scope="session")
+def docs(dev_stacks: dict[str, Synthesised]) -> Synthesised:
+    """What the documentation of the stage dev is served by."""
+    return dev_stacks["payments-sandbox-dev-docs"]
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:

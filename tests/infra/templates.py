@@ -13,10 +13,11 @@ HASH = re.compile(r"[0-9A-F]{8}$")
 
 
 class Synthesised(NamedTuple):
-    """A stage's template, and what the rule packs found."""
+    """A stack's template, and what the rule packs found in all stacks of the app."""
 
     template: Resource
     reports: list[dict[str, Any]]
+    tags: Mapping[str, str]
 
     def all(self, kind: str) -> dict[str, Any]:
         """Return the properties of each resource of a type, by its logical id."""
@@ -67,15 +68,21 @@ class Synthesised(NamedTuple):
         return f"{kind} {HASH.sub('', logical_id)}"
 
 
-def synthesised(folder: Path, **context: str) -> Synthesised:
-    """Return what the app writes in that context."""
+def synthesised(folder: Path, **context: str) -> dict[str, Synthesised]:
+    """Return the stacks that the app writes in that context, by their names."""
     assembly = app_of(context, str(folder)).synth()
-    (stack,) = assembly.stacks
     report = folder / "validation-report.json"
     found: list[Any] = []
     if report.exists():
         found = json.loads(report.read_text())["pluginReports"]
-    return Synthesised(json.loads((folder / stack.template_file).read_text()), found)
+    return {
+        stack.stack_name: Synthesised(
+            template=json.loads((folder / stack.template_file).read_text()),
+            reports=found,
+            tags=stack.tags,
+        )
+        for stack in assembly.stacks
+    }
 
 
 def texts(value: Any) -> Iterator[str]:

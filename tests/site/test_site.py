@@ -10,6 +10,7 @@ import pytest
 from infra.site_build import CONTENT_SECURITY_POLICY, SiteBroken, build_site
 from infra.site_pages import ROOT, BrokenLink, pages_of, write_pages
 from infra.site_reference import DOCUMENT
+from infra.site_upload import KEPT, cache_control_of, check_built
 from tests.site.reading import dead_links, inline_scripts, outside, pages_in, unreached
 
 OUTSIDE = {
@@ -108,6 +109,18 @@ def test_the_reference_holds_every_operation(site: Path) -> None:
     assert expected == {one.value for one in page.addresses if "#/" in one.value}
     assert [path for path in document["paths"] if f" {path}</code>" not in text] == []
     assert DOCUMENT.read_bytes() == (site / "reference" / "openapi.json").read_bytes()
+
+
+def test_each_file_can_be_published(site: Path) -> None:
+    """Its type is known, and only what has a hash in its name is kept for long."""
+    kept = {
+        file.relative_to(site).parts[0]
+        for file in site.rglob("*")
+        if file.is_file() and cache_control_of(file.name) == KEPT
+    }
+
+    check_built(site)
+    assert kept == {"assets"}
 
 
 def test_the_same_files_make_the_same_bytes(site: Path, tmp_path: Path) -> None:
