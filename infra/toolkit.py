@@ -1,6 +1,6 @@
 """Runs the CDK's command line, as it is pinned, over our app: `python -m infra.toolkit deploy`.
 
-    python -m infra.toolkit synth|diff|deploy|destroy [--stage dev] [--all ...]
+    python -m infra.toolkit synth|diff|deploy|destroy [--stage dev] [--email ADDRESS] [--all ...]
 
 Builds the bundle first. The documentation's site is published once its stack is there, and taken
 away before that goes. Nothing is reported to anybody, and no container is needed.

@@ -8,6 +8,7 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from infra.cdk.acknowledged import MEANT, MEANT_OF_SITE, acknowledge
+from infra.cdk.cost_guard import CostGuard
 from infra.cdk.deployment import DeploymentRefused, deployment_of
 from infra.cdk.docs_site import DocsSite
 from infra.cdk.stack import PaymentsSandbox
@@ -20,6 +21,7 @@ def app_of(context: Mapping[str, Any] | None = None, folder: str | None = None) 
     acknowledge(PaymentsSandbox(app, deployment), MEANT)
     if not deployment.is_emulated:
         acknowledge(DocsSite(app, deployment), MEANT_OF_SITE)
+        CostGuard(app, deployment)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.toolkit import build_bundle, quiet_environment
-from tests.infra.templates import Synthesised, synthesised
+from tests.infra.templates import EMAIL, Synthesised, synthesised
 
 
 @pytest.fixture(scope="session")
@@ -17,13 +17,13 @@ def _quiet() -> None:
 
 @pytest.fixture(scope="session")
 def dev_stacks(_quiet: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesised]:
-    """All that is deployed for the stage dev."""
-    return synthesised(_folder(tmp_path_factory), stage="dev")
+    """All that is deployed for the stage dev, with an address to write to."""
+    return synthesised(_folder(tmp_path_factory), stage="dev", email=EMAIL)
 
 
 @pytest.fixture(scope="session")
 def prod_stacks(_quiet: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesised]:
-    """All that is deployed for the stage prod."""
+    """All that is deployed for the stage prod, without one."""
     return synthesised(_folder(tmp_path_factory), stage="prod")
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from infra.cdk.app import app_of
 
 Resource = Mapping[str, Any]
+EMAIL = "ops@example.com"
 HASH = re.compile(r"[0-9A-F]{8}$")
 
 
@@ -18,6 +19,9 @@ class Synthesised(NamedTuple):
     template: Resource
     reports: list[dict[str, Any]]
     tags: Mapping[str, str]
+    region: str
+    said: list[str]
+    """What the command line says of the stack when it deploys it."""
 
     def all(self, kind: str) -> dict[str, Any]:
         """Return the properties of each resource of a type, by its logical id."""
@@ -80,6 +84,8 @@ def synthesised(folder: Path, **context: str) -> dict[str, Synthesised]:
             template=json.loads((folder / stack.template_file).read_text()),
             reports=found,
             tags=stack.tags,
+            region=stack.environment.region,
+            said=[str(one.entry.data) for one in stack.messages],
         )
         for stack in assembly.stacks
     }

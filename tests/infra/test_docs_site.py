@@ -121,18 +121,18 @@ def test_every_stack_bears_the_stage_s_tags(dev_stacks: dict[str, Synthesised]) 
     """So that a bill can be read by application and stage."""
     expected = {"application": "payments-sandbox", "stage": "dev"}
 
-    assert [dict(one.tags) for one in dev_stacks.values()] == [expected] * 2
+    assert [dict(one.tags) for one in dev_stacks.values()] == [expected] * 3
 
 
 @pytest.mark.usefixtures("_quiet")
 @pytest.mark.parametrize(
     ("target", "expected"),
-    [("emulator", {""}), ("aws", {"", "-docs"})],
+    [("emulator", {""}), ("aws", {"", "-docs", "-cost-guard"})],
 )
 def test_the_emulator_gets_the_stage_alone(
     target: str, expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody reads the documentation there."""
+    """It has no budgets, and nobody reads the documentation there."""
     for bundle in ("bundle-host", "bundle-lambda"):
         (tmp_path / "dist" / bundle).mkdir(parents=True)
     monkeypatch.setattr(deployment, "ROOT", tmp_path)

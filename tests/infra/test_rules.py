@@ -74,7 +74,7 @@ def test_the_linter_finds_nothing(
     planted = tmp_path / "planted.json"
     planted.write_text('{"Resources": {"Queue": {"Type": "AWS::SQS::Heap"}}}')
 
-    assert len(files) == 4
+    assert len(files) == 6
     assert linted(*files) == ""
     assert "E3006" in linted(planted)
 

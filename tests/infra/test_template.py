@@ -261,8 +261,9 @@ def test_each_acknowledgement_has_its_reason() -> None:
         ({"target": "somewhere"}, None),
         ({"receiver": "127.0.0.1:9"}, None),
         ({"stage": "No Stage"}, None),
+        ({"email": "nobody"}, None),
     ],
-    ids=["another account", "unknown target", "receiver in AWS", "bad stage"],
+    ids=["another account", "unknown target", "receiver in AWS", "bad stage", "no address"],
 )
 def test_what_is_not_deployed(
     context: dict[str, str], account: str | None, monkeypatch: pytest.MonkeyPatch

@@ -48,11 +48,11 @@ def done_by(monkeypatch: pytest.MonkeyPatch, command: str, cdk_status: int = 0) 
     ("command", "expected"),
     [
         (
-            "deploy --all",
+            "deploy --all --email ops@example.com",
             [
                 "check",
                 "bundle",
-                "deploy --all stage=dev target=aws",
+                "deploy --all stage=dev target=aws email=ops@example.com",
                 "publish dev",
                 "status 0",
             ],
