@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from payments_sandbox.entrypoints.function_metrics import METRICS
 from tests.aws.card_events import CVC, NUMBER, card_events
 from tests.aws.function_rig import Event, Rig, event_of, function_at, posted, written
 from tests.aws.process import run_python
@@ -17,6 +18,7 @@ from tests.running import AUTHORIZE
 
 pytestmark = pytest.mark.aws
 
+DIMENSIONS = {"service", "stage"}
 CANARY = Canary(NUMBER, CVC)
 DRIVER = "from tests.aws.driver import main; main()"
 ROUTES = {
@@ -127,17 +129,19 @@ def test_the_numbers(rig: Rig) -> None:
 
 
 def test_what_a_metric_is(rig: Rig) -> None:
-    """A metric has its unit, and no dimension but the service: nothing grows with merchants."""
+    """A metric has its unit, and no dimension that grows with merchants."""
     lines = counted(log_of(rig, *flow(rig)))
     described = [line["_aws"]["CloudWatchMetrics"] for line in lines]
     units = {one["Name"]: one["Unit"] for (metrics,) in described for one in metrics["Metrics"]}
     names = {"authorized", "declined", "captured", "refunded"}
 
     assert dict.fromkeys(names, "Count") | {"latency": "Milliseconds"} == units
-    assert {("PaymentsSandbox", '[["service"]]')} == {
+    assert units == {name: unit.value for name, unit in METRICS["api"].items()}
+    assert {("PaymentsSandbox", '[["service", "stage"]]')} == {
         (metrics["Namespace"], json.dumps(metrics["Dimensions"])) for (metrics,) in described
     }
-    assert {key for line in lines for key in line} == names | {"_aws", "service", "latency"}
+    assert {key for line in lines for key in line} == names | {"_aws", "latency"} | DIMENSIONS
+    assert {("api", "local")} == {(line["service"], line["stage"]) for line in lines}
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter
 from typing import Any, cast
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger, Tracer
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
@@ -22,6 +21,14 @@ from payments_sandbox.api.edge import EdgeSettings, where
 from payments_sandbox.api.problems import Problem
 from payments_sandbox.domain.destination import DestinationPolicy
 from payments_sandbox.domain.transaction import Transaction, TransactionStatus, TransactionType
+from payments_sandbox.entrypoints.function_metrics import (
+    AUTHORIZED,
+    CAPTURED,
+    DECLINED,
+    LATENCY,
+    REFUNDED,
+    FunctionMetrics,
+)
 from payments_sandbox.entrypoints.gateway import GatewayCaller, RestApiRequest, request_id_of
 from payments_sandbox.entrypoints.table_store import table_store
 from payments_sandbox.entrypoints.wiring import NoCourier, use_cases_over
@@ -33,17 +40,16 @@ Adapter = Callable[[Event, Any], dict[str, Any]]
 
 # Named as the package, so that all its modules log through it.
 logger = Logger(service="payments_sandbox", utc=True)
-metrics = Metrics(namespace="PaymentsSandbox", service="api")
 tracer = Tracer(service="payments_sandbox", patch_modules=("botocore",))
 # It would log paths, which may hold anything, and errors, which the edge has logged.
 logging.getLogger("mangum").setLevel(logging.CRITICAL)
 _log = logging.getLogger(__name__)
 
 _COUNTED = {
-    (TransactionType.AUTHORIZATION, TransactionStatus.APPROVED): "authorized",
-    (TransactionType.AUTHORIZATION, TransactionStatus.DECLINED): "declined",
-    (TransactionType.CAPTURE, TransactionStatus.COMPLETED): "captured",
-    (TransactionType.REFUND, TransactionStatus.COMPLETED): "refunded",
+    (TransactionType.AUTHORIZATION, TransactionStatus.APPROVED): AUTHORIZED,
+    (TransactionType.AUTHORIZATION, TransactionStatus.DECLINED): DECLINED,
+    (TransactionType.CAPTURE, TransactionStatus.COMPLETED): CAPTURED,
+    (TransactionType.REFUND, TransactionStatus.COMPLETED): REFUNDED,
 }
 _NOBODYS_REQUEST: Event = {
     "httpMethod": "POST",
@@ -66,9 +72,11 @@ class ApiFunction:
         *,
         courier: Courier | None = None,
         policy: DestinationPolicy | None = None,
+        stage: str = "local",
     ) -> None:
         self._table = table
-        store = table_store(table, clock, _count)
+        self._metrics = FunctionMetrics("api", stage)
+        store = table_store(table, clock, self._count)
         use = use_cases_over(store, courier or NoCourier(), secrets, clock, ids)
         edge = EdgeSettings(
             access_log=True,
@@ -82,9 +90,10 @@ class ApiFunction:
             custom_handlers=[cast("Any", RestApiRequest)],
             text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"],
         )
-        counted = metrics.log_metrics(self._answer)
         # Neither answers nor errors belong into a trace: they may show what was sent.
-        traced = tracer.capture_lambda_handler(counted, capture_response=False, capture_error=False)
+        traced = tracer.capture_lambda_handler(
+            self._answer, capture_response=False, capture_error=False
+        )
         self.handle = logger.inject_lambda_context(
             traced, correlation_id_path="requestContext.requestId", clear_state=True
         )
@@ -110,8 +119,15 @@ class ApiFunction:
             _log.error("an event failed: %s", where(error))
             answer = _failed()
         latency_ms = (perf_counter() - started) * 1000
-        metrics.add_metric("latency", MetricUnit.Milliseconds, latency_ms)
+        self._metrics.add(LATENCY, latency_ms)
+        self._metrics.write()
         return answer
+
+    def _count(self, transactions: Sequence[Transaction]) -> None:
+        for one in transactions:
+            name = _COUNTED.get((one.type, one.status))
+            if name is not None:
+                self._metrics.add(name)
 
 
 def _failed() -> dict[str, Any]:
@@ -124,10 +140,3 @@ def _failed() -> dict[str, Any]:
         "body": bytes(response.body).decode(),
         "isBase64Encoded": False,
     }
-
-
-def _count(transactions: Sequence[Transaction]) -> None:
-    for one in transactions:
-        name = _COUNTED.get((one.type, one.status))
-        if name is not None:
-            metrics.add_metric(name, MetricUnit.Count, 1)

@@ -19,7 +19,8 @@ from payments_sandbox.adapters.ssm_secrets import SsmSecrets, ssm_client
 from payments_sandbox.entrypoints.api_function import ApiFunction
 from payments_sandbox.entrypoints.cloud_policy import policy_from
 
-_secrets = SsmSecrets(ssm_client(), os.environ["STAGE"], monotonic)
+_stage = os.environ["STAGE"]
+_secrets = SsmSecrets(ssm_client(), _stage, monotonic)
 _topic = os.environ.get("DELIVERIES_TOPIC")
 _function = ApiFunction(
     Table(dynamodb_client(), os.environ["LEDGER_TABLE"]),
@@ -28,6 +29,7 @@ _function = ApiFunction(
     RandomIds(),
     courier=SnsCourier(_topic) if _topic else None,
     policy=policy_from(os.environ),
+    stage=_stage,
 )
 handler = _function.handle
 

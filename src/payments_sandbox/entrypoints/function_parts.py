@@ -1,7 +1,8 @@
 """What the functions beside the API are made of, as their environment tells.
 
-`LEDGER_TABLE` is the table's name, `STAGE` whose secrets in SSM to use, `DELIVERIES_TOPIC` the ARN
-of the topic that feeds the sender; `WEBHOOK_RECEIVER` is told of in `cloud_policy`.
+`LEDGER_TABLE` is the table's name, `STAGE` whose secrets in SSM to use and whose metrics to write,
+`DELIVERIES_TOPIC` the ARN of the topic that feeds the sender; `WEBHOOK_RECEIVER` is told of in
+`cloud_policy`.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ logger = Logger(service="payments_sandbox", utc=True)
 
 
 class Parts(NamedTuple):
-    """The adapters of a function."""
+    """The adapters of a function, and the stage it is of."""
 
     store: Store
     endpoints: DynamoEndpoints
@@ -41,21 +42,26 @@ class Parts(NamedTuple):
     secrets: Secrets
     clock: Clock
     time: MerchantTime
+    stage: str
 
 
-def parts_of(table: Table, courier: Courier, secrets: Secrets, clock: Clock) -> Parts:
+def parts_of(
+    table: Table, courier: Courier, secrets: Secrets, clock: Clock, stage: str = "local"
+) -> Parts:
     """Return the adapters over a table."""
     endpoints, deliveries = DynamoEndpoints(table), DynamoDeliveries(table, clock)
     store = table_store(table, clock)
     time = MerchantTime(store.merchants, clock)
-    return Parts(store, endpoints, deliveries, courier, secrets, clock, time)
+    return Parts(store, endpoints, deliveries, courier, secrets, clock, time, stage)
 
 
 def parts_from_environment() -> Parts:
     """Return the adapters that the environment names."""
     table = Table(dynamodb_client(), os.environ["LEDGER_TABLE"])
-    secrets = SsmSecrets(ssm_client(), os.environ["STAGE"], monotonic)
-    return parts_of(table, SnsCourier(os.environ["DELIVERIES_TOPIC"]), secrets, SystemClock())
+    stage = os.environ["STAGE"]
+    secrets = SsmSecrets(ssm_client(), stage, monotonic)
+    courier = SnsCourier(os.environ["DELIVERIES_TOPIC"])
+    return parts_of(table, courier, secrets, SystemClock(), stage)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 from payments_sandbox.adapters.sns import LEASE
 from payments_sandbox.api.edge import where
 from payments_sandbox.domain.delivery import Delivery
+from payments_sandbox.entrypoints.function_metrics import OVERDUE, FunctionMetrics
 from payments_sandbox.entrypoints.function_parts import (
     Parts,
     run,
@@ -32,11 +33,14 @@ class Sweep:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._by_itself = sweep_over(parts.store, parts.clock)
+        self._metrics = FunctionMetrics("sweep", parts.stage)
 
     def handle(self, event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401 - Lambda's
         """Hand over and do what is due; return how many deliveries of how many merchants."""
         del event
-        return run(self._sweep(lambda: context.get_remaining_time_in_millis() < TIME_KEPT_MS))
+        swept = run(self._sweep(lambda: context.get_remaining_time_in_millis() < TIME_KEPT_MS))
+        self._metrics.write()
+        return swept
 
     async def _sweep(self, is_over: IsOver) -> dict[str, int]:
         claimed = 0
@@ -61,7 +65,11 @@ class Sweep:
     async def _hand_over(self, merchant_id: str) -> int:
         """Hand over the deliveries that are due on the merchant's clock; return how many."""
         count = 0
-        due = await self._parts.deliveries.due(merchant_id, await self._parts.time.now(merchant_id))
+        now = await self._parts.time.now(merchant_id)
+        due = await self._parts.deliveries.due(merchant_id, now)
+        if due:
+            overdue = max(now - one.due_at for one in due if one.due_at is not None)
+            self._metrics.add(OVERDUE, overdue.total_seconds())
         for start in range(0, len(due), CLAIMS_AT_ONCE):
             some = due[start : start + CLAIMS_AT_ONCE]
             until = await self._parts.time.now(merchant_id) + LEASE
