@@ -22,7 +22,8 @@ NOBODY: Final = "none"
 """In the place of an address: nobody is written to."""
 BOOTSTRAP_PARAMETER: Final = "/cdk-bootstrap/hnb659fds/version"
 """What the CDK's bootstrap leaves in each region; the middle is the name it has if given none."""
-_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+"""What may be an address of mail; only a message that arrives shows that it is one."""
 _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _WRONG: Final = {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
 _DENIED: Final = {"AccessDenied", "AccessDeniedException"}
@@ -56,7 +57,7 @@ def address_of(email: str | None) -> str | None:
         )
     if email == NOBODY:
         return None
-    if _ADDRESS.fullmatch(email) is None:
+    if ADDRESS.fullmatch(email) is None:
         raise Refused(f"EMAIL={email} is no address: EMAIL=you@example.com, or EMAIL={NOBODY}")
     return email
 

@@ -1,21 +1,19 @@
 """What is deployed and where: a stage in an account of AWS, or in the emulator on this machine."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from aws_cdk import Environment
 
+from infra.account import ADDRESS
 from payments_sandbox.adapters.ssm_secrets import STAGE_NAME, STAGE_NAME_RULE
 
 ROOT: Final = Path(__file__).parents[2]
 EMULATOR_ACCOUNT, EMULATOR_REGION = "000000000000", "us-east-1"
 KEPT_STAGE: Final = "prod"
 """The stage whose data outlives mistakes: its table can be restored and not be deleted."""
-_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-"""What may be an address; only a message that arrives shows that it is one."""
 
 
 class DeploymentRefused(Exception):
@@ -30,7 +28,7 @@ class Deployment(NamedTuple):
     """The one `host:port` beside public addresses that webhooks may go to: the emulator's alone."""
     is_emulated: bool = False
     email: str | None = None
-    """Who is told of what the account spends; None: nobody."""
+    """Whom the alarms and the budget write to; None: nobody."""
 
     @property
     def is_kept(self) -> bool:
@@ -64,11 +62,10 @@ class Deployment(NamedTuple):
 
 
 def deployment_of(context: Callable[[str], Any]) -> Deployment:
-    """Return what the context asks for; raise DeploymentRefused.
+    """Return what the context asks for: `stage`, `target`, `receiver` and `email`.
 
-    That is `stage`, `target`, `receiver` and `email`.
-
-    The bundle for the emulator, and its permission to send to this machine, never go elsewhere.
+    Raise DeploymentRefused. The bundle for the emulator, and its permission to send to this
+    machine, never go elsewhere.
     """
     stage, target, receiver = context("stage") or "dev", context("target"), context("receiver")
     account, email = os.environ.get("CDK_DEFAULT_ACCOUNT", EMULATOR_ACCOUNT), context("email")
@@ -80,6 +77,6 @@ def deployment_of(context: Callable[[str], Any]) -> Deployment:
         raise DeploymentRefused("target=emulator is for the emulator's account alone")
     if target != "emulator" and receiver is not None:
         raise DeploymentRefused("a receiver is for target=emulator alone")
-    if email is not None and not _ADDRESS.fullmatch(email):
+    if email is not None and not ADDRESS.fullmatch(email):
         raise DeploymentRefused("email is an address, as ops@example.com")
     return Deployment(stage, receiver, is_emulated=target == "emulator", email=email)

@@ -4,10 +4,13 @@ from aws_cdk import Aws, CfnOutput, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from infra.cdk.alarms import alarms
+from infra.cdk.dashboard import dashboard
 from infra.cdk.deployment import Deployment
 from infra.cdk.functions import functions
 from infra.cdk.gateway import rest_api
 from infra.cdk.grants import DELIVER, RELAY, SETTLE, SWEEP, Reach
+from infra.cdk.measures import Measures
 from infra.cdk.schedules import schedule_settlement, schedule_sweep, settlement_machine
 from infra.cdk.table import ledger_table
 from infra.cdk.webhooks import Way, connect_webhooks, webhook_way
@@ -36,6 +39,10 @@ class PaymentsSandbox(Stack):
         schedule_sweep(self, deployment, by_name[SWEEP])
         self.machine = settlement_machine(self, deployment, by_name[SETTLE])
         schedule_settlement(self, deployment, self.machine)
+        measures = Measures(
+            deployment, self.api, self.functions, self.table, self.way, self.machine
+        )
+        dashboard(self, measures, alarms(self, deployment, measures))
         CfnOutput(self, "ApiUrl", value=self.api.url)
         CfnOutput(
             self,

@@ -20,6 +20,7 @@ from payments_sandbox.adapters.aws_clients import new_client
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
 from payments_sandbox.adapters.dynamodb_table import Table
 from payments_sandbox.entrypoints.stage import names_of
+from tests.infra.test_alarms import PROMISES
 from tests.running import AUTHORIZE, PROGRAM
 
 STAGE, MERCHANT = "dev", "shop"
@@ -199,8 +200,22 @@ def test_a_key_has_its_rate(deployed: Deployed, api: httpx.Client) -> None:
     assert httpx.get(deployed.url + "payments", headers={"x-api-key": key}).status_code == 200
 
 
+def test_it_is_watched(deployed: Deployed) -> None:
+    """Its alarms and its dashboard are there, and each alarm acts upon the stage's topic."""
+    metrics = client_of(deployed, "cloudwatch")
+    alarms = metrics.describe_alarms()["MetricAlarms"]
+    (board,) = metrics.list_dashboards()["DashboardEntries"]
+    actions = {one for alarm in alarms for one in (*alarm["AlarmActions"], *alarm["OKActions"])}
+
+    assert {one["AlarmName"] for one in alarms} == {
+        f"payments-sandbox-{STAGE}-{name}" for name in PROMISES
+    }
+    assert [one.rpartition(":")[2] for one in actions] == [f"payments-sandbox-{STAGE}-alarms"]
+    assert board["DashboardName"] == f"payments-sandbox-{STAGE}"
+
+
 def test_nothing_is_left(deployed: Deployed) -> None:
-    """Destroyed, it leaves no function, table, queue, topic, log, role, API, key or secret."""
+    """Destroyed, it leaves no function, table, queue, topic, log, role, API, alarm, key or secret."""
     deployed.make("destroy", "--yes")
 
     left = {
@@ -217,6 +232,8 @@ def test_nothing_is_left(deployed: Deployed) -> None:
         "apigateway": client_of(deployed, "apigateway").get_rest_apis()["items"],
         "keys": client_of(deployed, "apigateway").get_api_keys()["items"],
         "ssm": ours(client_of(deployed, "ssm").describe_parameters()["Parameters"]),
+        "alarms": client_of(deployed, "cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": client_of(deployed, "cloudwatch").list_dashboards()["DashboardEntries"],
         "plans": client_of(deployed, "apigateway").get_usage_plans()["items"],
     }
     assert {name: found for name, found in left.items() if found} == {}

@@ -133,7 +133,7 @@ def test_messages_arrive_as_they_were_published(dev: Synthesised) -> None:
 
 
 def test_nothing_travels_in_the_clear(dev: Synthesised) -> None:
-    """Each queue and the topic refuse what is not encrypted on its way."""
+    """Each queue and topic refuses what is not encrypted on its way."""
     kinds = ("SQS::QueuePolicy", "SNS::TopicPolicy")
     policies = [one for kind in kinds for one in dev.all(kind).values()]
     refused = [
@@ -143,7 +143,7 @@ def test_nothing_travels_in_the_clear(dev: Synthesised) -> None:
         if statement["Effect"] == "Deny"
     ]
 
-    assert refused == [{"Bool": {"aws:SecureTransport": "false"}}] * 4
+    assert refused == [{"Bool": {"aws:SecureTransport": "false"}}] * 5
 
 
 def test_sweep_and_settlement_run_by_the_clock(dev: Synthesised) -> None:
