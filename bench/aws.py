@@ -27,6 +27,7 @@ from bench.aws_counts import (
     SETTLEMENT_COUNTS,
     STORED_BYTES,
     WEBHOOK_COUNTS,
+    WEBHOOK_LOG_BYTES,
     Counted,
 )
 from bench.aws_imports import GOAL, Import, measure
@@ -92,11 +93,14 @@ def count_requests(console: Console) -> list[Goal]:
         first = first_request(caller)
         found = operations(caller)
         authorizations_ms, captures_ms = cpu_ms(caller)
-        relay, deliver = caller.webhook(caller.opened())
+        delivered = caller.webhook(caller.opened())
         settler = caller.settler()
         settlement = settler.bills()
     print_requests(console, {"authorize, the first request with a key": first} | found)
-    webhook = {"webhook: relay, one endpoint": relay, "webhook: deliver, at once": deliver}
+    webhook = {
+        "webhook: relay, one endpoint": delivered.relay,
+        "webhook: deliver, at once": delivered.deliver,
+    }
     print_bills(console, webhook)
     print_bills(console, settlement)
     print_sizes(console, found)
@@ -111,6 +115,7 @@ def count_requests(console: Console) -> list[Goal]:
         *goals_of(found),
         *settlement_goals(settlement),
         *page_goals(found, webhook, settlement),
+        Goal("log bytes of a webhook off", abs(delivered.log_bytes - WEBHOOK_LOG_BYTES), 0),
         Goal("stored bytes of a settlement off", abs(settler.stored_bytes - SETTLED_BYTES), 0),
     ]
 

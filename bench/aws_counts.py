@@ -80,9 +80,11 @@ SETTLED_BYTES = 1_639
 """What a settlement adds: its transaction, its line in the batch, and the index entry."""
 KEY_BYTES = 264
 """A spent key, which is kept for a day."""
-LOG_BYTES = 756
+LOG_BYTES = 780
 """An access line and a line of metrics; a few bytes more or less by the time it took."""
 LOG_BYTES_OFF_MAX = 25
+WEBHOOK_LOG_BYTES = 228
+"""A line of metrics of the sender's."""
 CPU_MS = 5.0
 """CPU time of a warm authorization or capture, of one core of the machine it was measured on."""
 SETTLE_CPU_MS = 1.1

@@ -1,8 +1,10 @@
 """What a webhook costs in AWS: an event relayed to one endpoint, and delivered at once."""
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.aws_meter import Bill, Meter
 from infra.receiver import receiving
@@ -16,6 +18,14 @@ from payments_sandbox.entrypoints.function_parts import parts_of, run
 from payments_sandbox.entrypoints.relay_function import Relay
 from payments_sandbox.services.endpoints import EndpointBook, NewEndpoint
 from payments_sandbox.services.ports import Clock, Ids, Ledger, Secrets
+
+
+class Webhook(NamedTuple):
+    """What each function took, and the bytes they left in their logs."""
+
+    relay: Bill
+    deliver: Bill
+    log_bytes: int
 
 
 class _Kept:
@@ -38,11 +48,11 @@ def deliver_one(  # noqa: PLR0913, PLR0917 - as the functions have them
     merchant_id: str,
     auth_id: str,
     meter: Meter,
-) -> tuple[Bill, Bill]:
-    """Relay and deliver the event of an authorization; return what each function took."""
+) -> Webhook:
+    """Relay and deliver the event of an authorization; return what that took."""
     courier = _Kept()
     parts = parts_of(table, courier, secrets, clock)
-    with receiving() as receiver:
+    with receiving() as receiver, redirect_stdout(io.StringIO()) as log:
         book = EndpointBook(parts.endpoints, secrets, parts.time, ids)
         url = f"http://127.0.0.1:{receiver.port}/hooks"
         new = NewEndpoint(url, ("*",), "", enabled=True, chaos=None)
@@ -59,7 +69,7 @@ def deliver_one(  # noqa: PLR0913, PLR0917 - as the functions have them
         done = Deliver(parts, policy).handle({"Records": messages}, None)
         if told["batchItemFailures"] or done["batchItemFailures"] or receiver.received.qsize() != 1:
             raise AssertionError("the webhook did not arrive")
-    return relayed, meter.take()
+    return Webhook(relayed, meter.take(), len(log.getvalue().encode()))
 
 
 async def _record(ledger: Ledger, merchant_id: str, auth_id: str, clock: Clock) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import httpx
 
-from bench.aws_delivery import deliver_one
+from bench.aws_delivery import Webhook, deliver_one
 from bench.aws_meter import Bill, Meter, item_bytes, stored_bytes
 from bench.aws_settlement import Settler
 from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
@@ -53,13 +53,10 @@ class Answered:
     cpu_s: float
 
 
-Webhook = Callable[[str], tuple[Bill, Bill]]
-
-
 class Caller:
     """Sends requests to one function, one after the other.
 
-    `webhook` relays and delivers the event of an authorization, and returns what each took;
+    `webhook` relays and delivers the event of an authorization, and returns what that took;
     `settler` settles payments of its own.
     """
 
@@ -67,7 +64,7 @@ class Caller:
         self,
         handle: Callable[..., dict[str, Any]],
         meter: Meter,
-        webhook: Webhook,
+        webhook: Callable[[str], Webhook],
         settler: Callable[[], Settler],
     ) -> None:
         self._handle = handle
@@ -148,7 +145,7 @@ def caller_at(endpoint: str) -> Generator[Caller]:
         secrets = SsmSecrets(ssm, "bench", lambda: 0.0)
         function = ApiFunction(table, secrets, clock, SeededIds())
 
-        def webhook(auth_id: str) -> tuple[Bill, Bill]:
+        def webhook(auth_id: str) -> Webhook:
             ids = SeededIds(1)
             return deliver_one(table, secrets, clock, ids, MERCHANT_ID, auth_id, meter)
 

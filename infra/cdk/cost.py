@@ -22,7 +22,7 @@ from bench.aws_cost import (
     TRACED_SHARE,
     standing_usd,
 )
-from bench.aws_counts import KEY_BYTES, LOG_BYTES, SETTLED_BYTES, STORED_BYTES
+from bench.aws_counts import KEY_BYTES, LOG_BYTES, SETTLED_BYTES, STORED_BYTES, WEBHOOK_LOG_BYTES
 from infra.cdk.grants import API, DELIVER, RELAY, SETTLE, SWEEP
 from infra.cdk.measures import COUNT, HOUR, SUM, Measures
 from payments_sandbox.adapters.dynamodb_table import BY_CARD, BY_DUE, BY_MERCHANT
@@ -32,6 +32,7 @@ MILLION_PER_GB: Final = 1e-3
 """A million bytes are this many GB: a byte of each is a price for a GB in thousandths."""
 REQUESTS: Final = "requests"
 DIGITS: Final = 6
+"""Decimals of a price for a million: a month of 10,000 million is a cent off at most."""
 
 
 class Part(NamedTuple):
@@ -65,14 +66,9 @@ def expression_of(million_usd: Mapping[str, float]) -> str:
 def _parts(measures: Measures) -> Mapping[str, Part]:
     stored = PRICES["storage"].usd * RETENTION_DAYS / 30 * MILLION_PER_GB
     spent_keys = PRICES["storage"].usd * 2 * KEY_BYTES / 30 * MILLION_PER_GB
-    request = (
-        PRICES["gateway"].usd
-        + _invoked(LOG_BYTES)
-        + (
-            COLD_SHARE * PRICES["restore"].usd * MEMORY_GB * MILLION
-            + TRACED_SHARE * PRICES["trace"].usd
-        )
-    )
+    cold = PRICES["restore"].usd * COLD_SHARE * MEMORY_GB * MILLION
+    traced = PRICES["trace"].usd * TRACED_SHARE
+    request = PRICES["gateway"].usd + _invoked(LOG_BYTES) + cold + traced
     message = PRICES["sns"].usd + QUEUE_REQUESTS * PRICES["sqs"].usd
     millisecond = PRICES["lambda"].usd * MEMORY_GB * MILLION / 1000
     settled = SETTLED_BYTES * stored
@@ -88,9 +84,9 @@ def _parts(measures: Measures) -> Mapping[str, Part]:
     }
     for name in (API, RELAY, DELIVER, SWEEP, SETTLE):
         parts[f"{name}_ms"] = Part(measures.function(name, "Duration", SUM, name), millisecond)
-    for name in (RELAY, DELIVER):
+    for name, log_bytes in ((RELAY, 0), (DELIVER, WEBHOOK_LOG_BYTES)):
         runs = measures.function(name, "Duration", COUNT, name)
-        parts[f"{name}_runs"] = Part(runs, _invoked())
+        parts[f"{name}_runs"] = Part(runs, _invoked(log_bytes))
     for index in (None, BY_CARD, BY_MERCHANT, BY_DUE):
         label = index or "table"
         written = measures.ledger("ConsumedWriteCapacityUnits", label, index)

@@ -8,7 +8,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from bench.aws_cost import BUDGET_USD
-from infra.cdk.alarms import FAILING_SHARE, SLOW_MS, STALE_S, SWEEP_FAILING_SHARE
+from infra.cdk.alarms import FAILING_SHARE, SLOW_MS, STALE_S, SWEEPS_FAILING
 from infra.cdk.cost import monthly_cost
 from infra.cdk.grants import API, DELIVER, RELAY, SWEEP
 from infra.cdk.measures import AVERAGE, MAXIMUM, SUM, Measures
@@ -166,14 +166,16 @@ def _webhooks(measures: Measures) -> Sequence[Graph]:
 
 
 def _background(measures: Measures) -> Sequence[Graph]:
-    ends = {"Succeeded": "ok", "Failed": "failed", "TimedOut": "timed out", "Aborted": "stopped"}
+    # None times out: they have no timeout of their own.
+    ends = {"Succeeded": "succeeded", "Failed": "failed", "Aborted": "stopped"}
     return [
         Graph("Settlement", "executions", [
             measures.settlement(f"Executions{end}", label) for end, label in ends.items()
         ], ("alarm: none succeeds, or one fails", 1)),
-        Graph("Sweep", "share that fails", [
-            measures.function(SWEEP, "Errors", AVERAGE, "failed")
-        ], ("alarm", SWEEP_FAILING_SHARE)),
+        Graph("Sweep", "invocations", [
+            measures.function(SWEEP, "Invocations", SUM, "started"),
+            measures.function(SWEEP, "Errors", SUM, "failed"),
+        ], ("alarm: failed", SWEEPS_FAILING)),
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from bench.aws_cost import ALARMS
 from infra.cdk.webhooks import RECEIVES_MAX
 from infra.deliveries import VISIBILITY_TIMEOUT_S
+from infra.toolkit import ROOT
 from tests.infra.templates import EMAIL, Synthesised
 
 FREE_ALARMS: Final = 10
@@ -29,6 +30,7 @@ class Watched(NamedTuple):
 _QUEUE_HAS = "AWS/SQS ApproximateNumberOfMessagesVisible"
 _MACHINE = "StateMachineArn=StepFunctions::StateMachine Settlement"
 _API = "ApiName=payments-sandbox-dev Stage=ApiGateway::Stage GatewayDeploymentStagedev"
+_SWEEP = "FunctionName=Lambda::Function SweepFunction"
 PROMISES: Final = {
     "Slow": Watched("AWS/ApiGateway Latency", _API, "p95", 1000, periods=3),
     "Failing": Watched("AWS/ApiGateway 5XXError", _API, "Average", 0.01, periods=2),
@@ -40,14 +42,8 @@ PROMISES: Final = {
     "DeliveriesLate": Watched(
         "AWS/SQS ApproximateAgeOfOldestMessage", "QueueName=SQS::Queue Deliveries", "Maximum", 600
     ),
-    "SweepFailing": Watched(
-        "AWS/Lambda Errors",
-        "FunctionName=Lambda::Function SweepFunction",
-        "Average",
-        0.5,
-        periods=2,
-        silence="breaching",
-    ),
+    "SweepFailing": Watched("AWS/Lambda Errors", _SWEEP, "Sum", 3, periods=2),
+    "SweepSilent": Watched("AWS/Lambda Invocations", _SWEEP, "Sum", 1, 300, 2, _BELOW, "breaching"),
     "SettlementFailed": Watched("AWS/States ExecutionsFailed", _MACHINE, "Sum", 1, 3600),
     "SettlementLate": Watched(
         "AWS/States ExecutionsSucceeded", _MACHINE, "Sum", 1, 3600, 3, _BELOW, "breaching"
@@ -99,6 +95,15 @@ def planted(stage: Synthesised, name: str, **changes: Any) -> Synthesised:
 def test_each_promise_has_its_alarm(dev: Synthesised) -> None:
     """On the right metric of the right resource, at the threshold that docs/aws.md tells."""
     assert watched_by(dev) == PROMISES
+
+
+def test_each_alarm_says_what_to_do() -> None:
+    """In its row in the documentation, where its description points."""
+    page = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n## Dashboard and alarms\n")
+    rows = [line.split("|")[1].strip(" `") for line in section.splitlines() if line.count("|") == 5]
+
+    assert rows[2:] == [*PROMISES]
 
 
 def test_somebody_hears_of_each(dev: Synthesised, prod: Synthesised) -> None:

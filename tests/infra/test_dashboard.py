@@ -21,7 +21,7 @@ KNOWN: Final = {
     f"{namespace} {name}": dimensions
     for namespace, names, dimensions in (
         ("AWS/ApiGateway", "Count Latency 4XXError 5XXError", [_OF_STAGE]),
-        ("AWS/Lambda", "Duration Errors IteratorAge Throttles", ["FunctionName"]),
+        ("AWS/Lambda", "Duration Errors Invocations IteratorAge Throttles", ["FunctionName"]),
         ("AWS/DynamoDB", "ReadThrottleEvents WriteThrottleEvents", [_OF_TABLE, _OF_INDEX]),
         ("AWS/DynamoDB", "ConsumedReadCapacityUnits", [_OF_TABLE, _OF_INDEX]),
         ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", [_OF_TABLE, _OF_INDEX]),
@@ -29,7 +29,7 @@ KNOWN: Final = {
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ["QueueName"]),
         ("AWS/SQS", "NumberOfMessagesSent", ["QueueName"]),
         ("AWS/States", "ExecutionsAborted ExecutionsFailed", ["StateMachineArn"]),
-        ("AWS/States", "ExecutionsSucceeded ExecutionsTimedOut", ["StateMachineArn"]),
+        ("AWS/States", "ExecutionsSucceeded", ["StateMachineArn"]),
         *(("PaymentsSandbox", " ".join(names), ["service stage"]) for names in METRICS.values()),
     )
     for name in names.split()
