@@ -94,7 +94,7 @@ BUDGET_USD = 10.0
 PARTITION_WRITES, PARTITION_READS = 1_000, 3_000
 NEW_TABLE_WRITES = 4_000
 KEY_REQUESTS_S = 100 / 60
-EXAMPLE_PAYMENTS = 100_000
+EXAMPLE_PAYMENTS = 50_000
 """A month's, of a team whose test suites run all day."""
 
 PAYMENT = {"authorize": 1.0, "capture": 1.0}

@@ -215,7 +215,7 @@ def test_it_is_watched(deployed: Deployed) -> None:
 
 
 def test_nothing_is_left(deployed: Deployed) -> None:
-    """Destroyed, it leaves no function, table, queue, topic, log, role, API, alarm, key or secret."""
+    """Destroyed, it leaves nothing: no function, table, log, role, API, alarm, key or secret."""
     deployed.make("destroy", "--yes")
 
     left = {

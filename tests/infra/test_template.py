@@ -125,7 +125,7 @@ def test_stream_and_queue_set_off_their_functions(dev: Synthesised) -> None:
 
 def test_messages_arrive_as_they_were_published(dev: Synthesised) -> None:
     """The queue takes them from the topic alone, raw."""
-    subscription = dev.one("SNS::Subscription")
+    subscription = dev.named("SNS::Subscription", "Protocol", "sqs")
 
     assert subscription["RawMessageDelivery"] is True
     assert dev.resource(subscription["TopicArn"]) == "SNS::Topic DeliveriesTopic"
