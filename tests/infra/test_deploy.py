@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import httpx
@@ -17,9 +16,7 @@ from infra.emulator import REGION, emulated
 from infra.receiver import Receiver, receiving
 from infra.toolkit import ROOT
 from payments_sandbox.adapters.aws_clients import new_client
-from payments_sandbox.adapters.dynamodb_merchants import DynamoMerchants
-from payments_sandbox.adapters.dynamodb_table import Table
-from payments_sandbox.entrypoints.stage import names_of
+from tests.infra.merchant_clock import a_day_passes
 from tests.infra.test_alarms import PROMISES
 from tests.running import AUTHORIZE, PROGRAM
 
@@ -176,7 +173,7 @@ def test_the_state_machine_settles(deployed: Deployed, api: httpx.Client) -> Non
     """A day later it runs to success, and the batch is closed."""
     authorization = posted(api, "payments/authorize", AUTHORIZE)
     posted(api, "payments/capture", {"auth_id": authorization["auth_id"]})
-    asyncio.run(a_day_passes(deployed))
+    asyncio.run(a_day_passes(client_of(deployed, "dynamodb"), STAGE, MERCHANT))
     states = client_of(deployed, "stepfunctions")
 
     execution = states.start_execution(stateMachineArn=deployed.outputs["SettlementMachine"])
@@ -237,16 +234,6 @@ def test_nothing_is_left(deployed: Deployed) -> None:
         "plans": client_of(deployed, "apigateway").get_usage_plans()["items"],
     }
     assert {name: found for name, found in left.items() if found} == {}
-
-
-async def a_day_passes(deployed: Deployed) -> None:
-    """Set the merchant's clock a day on, without doing what falls due on the way."""
-    table = Table(client_of(deployed, "dynamodb"), names_of(STAGE).table)
-    now = datetime.now(UTC)
-    await DynamoMerchants(table).change(
-        MERCHANT, lambda one: one.moved_to(one.now(now) + timedelta(days=1), now)
-    )
-    await table.close()
 
 
 def ours(found: list[Any]) -> list[Any]:
