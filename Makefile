@@ -60,8 +60,8 @@ fix: $(VENV)/.dev ## Format, and mend what the linter can
 aws: $(VENV)/.aws ## Install what the commands for AWS need
 	@echo "Installed: $(BIN)/payments-sandbox aws, secrets, keys --stage, serve --ledger"
 
-aws-local: $(VENV)/.aws $(VENV)/.serve $(EMULATOR)/.done ## Run a payment through the AWS home, emulated here [KEEP=1 stays up]
-	@$(BIN)/python -m infra.aws_local $(if $(KEEP),--keep)
+aws-local: $(INFRA)/.done $(EMULATOR)/.done ## Run a payment through the AWS home, emulated here [KEEP=1 stays up]
+	@$(INFRA)/bin/python -m infra.aws_local $(if $(KEEP),--keep)
 
 synth: $(INFRA)/.done ## Write the CloudFormation templates [STAGE=dev EMAIL=]
 	@$(STAGED) synth

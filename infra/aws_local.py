@@ -1,4 +1,4 @@
-"""The AWS home on this machine: emulator, table, secrets, functions, gateway and a key.
+"""The AWS home on this machine: a stage deployed to an emulator, as it would be to an account.
 
 Runs a payment through it with the curl lines it prints, shows its webhook, settles it, and cleans
 up. No account is needed: everything is on loopback, and gone at the end.
@@ -20,24 +20,20 @@ from pathlib import Path
 from queue import Empty
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from infra.bundle import archive, build
-from infra.deliveries import DELIVER_TIMEOUT_S, ROLE, MakeFunction, connect, make_topic
 from infra.emulator import REGION, emulated
 from infra.receiver import Receiver, receiving
-from infra.settlement import settle_hourly
 from payments_sandbox.adapters.aws_clients import new_client
-from payments_sandbox.adapters.dynamodb_table import create_table, dynamodb_client
-from payments_sandbox.adapters.gateway_keys import apigateway_client
 from payments_sandbox.adapters.ssm_secrets import init_roots, ssm_client
-from payments_sandbox.entrypoints.stage import names_of, stage_keys
+from payments_sandbox.entrypoints.stage import stage_keys
 
 STAGE, MERCHANT = "local", "shop"
+ACCOUNT = "000000000000"  # the emulator's
 ARRIVAL_S = 60
 SETTLED_S = 60
-RATE_PER_S, BURST = 100 / 60, 10
 CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2035, "cvc": "123"}
 _out = Console(highlight=False, soft_wrap=True)
 
@@ -60,7 +56,7 @@ def main() -> None:
     _out.print("Starting the emulator of AWS ...")
     with emulated() as endpoint, receiving() as receiver:
         _only(endpoint)
-        with _out.status("Making table, secrets, functions, topic, queue, gateway and key ..."):
+        with _out.status("Deploying table, functions, topic, queue, gateway and schedules ..."):
             api = _deploy(endpoint, receiver.port)
         _out.print(f"\n[bold]The AWS home answers[/] at {api.url}\n")
         _out.print("  API Gateway (keys, rate) -> Lambda (the bundle) -> DynamoDB; secrets in SSM")
@@ -100,80 +96,46 @@ def _only(endpoint: str) -> None:
 
 
 def _deploy(endpoint: str, receiver_port: int) -> Api:
-    names = names_of(STAGE)
-    create_table(dynamodb_client(), names.table)
+    """Deploy the stage as it would be to an account, with its secrets and a key."""
     init_roots(ssm_client(), STAGE)
-    way = make_topic(STAGE)
-    make_function = _function_maker(
-        {
-            "LEDGER_TABLE": names.table,
-            "STAGE": STAGE,
-            "DELIVERIES_TOPIC": way.topic,
-            "WEBHOOK_RECEIVER": f"127.0.0.1:{receiver_port}",
-            "POWERTOOLS_TRACE_DISABLED": "true",  # nobody listens to traces here
-        }
-    )
-    api_id = _rest_api(make_function("api", "aws_api"), names.usage_plan)
-    connect(STAGE, names.table, way, make_function)
-    settlement = settle_hourly(STAGE, make_function)
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = Path(folder, "outputs.json")
+        _toolkit(receiver_port, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+        _toolkit(
+            receiver_port, "deploy", "--require-approval", "never", "--outputs-file", str(outputs)
+        )
+        told: dict[str, str] = json.loads(outputs.read_text())[f"payments-sandbox-{STAGE}"]
+    # The output has the address that the API would have in AWS.
+    api_id = (urlsplit(told["ApiUrl"]).hostname or "").partition(".")[0]
 
     async def key() -> str:
         async with stage_keys(STAGE) as keys:
             _, api_key = await keys.create_key(MERCHANT)
             return api_key
 
-    return Api(f"{endpoint}/_aws/execute-api/{api_id}/{STAGE}", asyncio.run(key()), settlement)
+    url = f"{endpoint}/_aws/execute-api/{api_id}/{STAGE}"
+    return Api(url, asyncio.run(key()), told["SettlementMachine"])
 
 
-def _function_maker(environment: dict[str, str]) -> MakeFunction:
-    """Build the bundle, and return what makes a function of it and returns its ARN."""
-    with tempfile.TemporaryDirectory() as folder:
-        build(Path(folder, "bundle"))
-        archive(Path(folder, "bundle"), Path(folder, "bundle.zip"))
-        code = Path(folder, "bundle.zip").read_bytes()
-    client = new_client("lambda", read_timeout_s=30)
-
-    def make(name: str, module: str) -> str:
-        return client.create_function(
-            FunctionName=f"payments-sandbox-{STAGE}-{name}",
-            Runtime="python3.13",  # the emulator runs it with its own Python, as the bundle is for
-            Role=ROLE,
-            Handler=f"payments_sandbox.entrypoints.{module}.handler",
-            Code={"ZipFile": code},
-            Timeout=DELIVER_TIMEOUT_S,
-            MemorySize=512,
-            Environment={"Variables": environment},
-        )["FunctionArn"]
-
-    return make
-
-
-def _rest_api(function: str, usage_plan: str) -> str:
-    """Put a REST API before the function, with keys and a rate; return its id."""
-    gateway = apigateway_client()
-    api_id = gateway.create_rest_api(name=f"payments-sandbox-{STAGE}")["id"]
-    root_id = gateway.get_resources(restApiId=api_id)["items"][0]["id"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
-    for path, open_to_all in (("health", True), ("{proxy+}", False)):
-        resource_id = gateway.create_resource(restApiId=api_id, parentId=root_id, pathPart=path)[
-            "id"
-        ]
-        place: dict[str, Any] = {
-            "restApiId": api_id, "resourceId": resource_id, "httpMethod": "ANY",
-        }  # fmt: skip
-        gateway.put_method(**place, authorizationType="NONE", apiKeyRequired=not open_to_all)
-        gateway.put_integration(
-            **place,
-            type="AWS_PROXY",
-            integrationHttpMethod="POST",
-            uri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations",
-        )
-    gateway.create_deployment(restApiId=api_id, stageName=STAGE)
-    gateway.create_usage_plan(
-        name=usage_plan,
-        apiStages=[{"apiId": api_id, "stage": STAGE}],
-        throttle={"rateLimit": RATE_PER_S, "burstLimit": BURST},
-    )
-    return api_id
+def _toolkit(receiver_port: int, *arguments: str) -> None:
+    """Run the CDK's command line, with a word only if it fails; none of it outlives us."""
+    command = [sys.executable, "-m", "infra.toolkit", *arguments, "--stage", STAGE]
+    command += ["--target", "emulator", "--receiver", f"127.0.0.1:{receiver_port}"]
+    with subprocess.Popen(
+        command,
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        sys.exit(f"{shlex.join(command)}\n{said}")
 
 
 def _pay(api: Api) -> None:

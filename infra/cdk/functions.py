@@ -20,11 +20,11 @@ from infra.cdk.grants import (
     function_grants,
     function_role,
 )
-from infra.deliveries import DELIVER_TIMEOUT_S
 
 MEMORY_MB: Final = 512
 # The gateway gives up after 29 s.
 API_TIMEOUT_S: Final = 29
+DELIVER_TIMEOUT_S: Final = 60
 TIMEOUTS_S: Final = {
     API: API_TIMEOUT_S,
     RELAY: DELIVER_TIMEOUT_S,

@@ -4,7 +4,7 @@ Failures are kept two weeks: what the sender gave up in one queue, stretches of 
 could not be relayed in another.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
@@ -16,15 +16,17 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.cdk.deployment import Deployment
-from infra.deliveries import (
-    DELIVER_BATCH_MAX,
-    ONLY_NEW_TRANSACTIONS,
-    RECEIVES_MAX,
-    RELAY_BATCH_MAX,
-    RELAY_TRIES_MAX,
-    VISIBILITY_TIMEOUT_S,
-)
+from infra.cdk.functions import DELIVER_TIMEOUT_S
 
+RELAY_BATCH_MAX, DELIVER_BATCH_MAX = 100, 10
+RELAY_TRIES_MAX: Final = 10
+# A message comes again only after the function that has it is surely over.
+VISIBILITY_TIMEOUT_S: Final = 6 * DELIVER_TIMEOUT_S
+RECEIVES_MAX: Final = 5
+ONLY_NEW_TRANSACTIONS: Final[dict[str, Any]] = {
+    "eventName": ["INSERT"],
+    "dynamodb": {"Keys": {"record": {"S": [{"prefix": "txn#"}]}}},
+}
 SENDERS_MAX: Final = 10
 """Senders at a time, by the mapping: reserving for them is not open to a new account."""
 KEPT: Final = Duration.days(14)

@@ -14,7 +14,6 @@ from itertools import count
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from infra.deliveries import Way, make_topic
 from payments_sandbox.adapters.aws_clients import new_client
 from payments_sandbox.adapters.dynamodb_items import DELIVERY, delivery_of, logged_of
 from payments_sandbox.adapters.dynamodb_table import Table, dynamodb_client
@@ -35,6 +34,7 @@ from payments_sandbox.services.endpoints import NewEndpoint
 from tests.aws.delivery_receiver import Receiver, nothing_happens, receiving
 from tests.aws.faults import Injector
 from tests.aws.faults_rig import NO_TIME, begin_with_settings
+from tests.aws.topic import Way, make_topic
 from tests.contract.homes import new_table
 from tests.gateway import Context
 from tests.unit.examples import AUTHORIZE, MERCHANT_ID, MILLISECOND

@@ -14,14 +14,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from infra.deliveries import ROLE
-from infra.settlement import definition
 from payments_sandbox.adapters.aws_clients import new_client
 from tests.aws.settle_rig import Rig
+from tests.aws.topic import ROLE
 
 DEADLINE_S = 60.0
+DEFINITION = Path(__file__).parents[2] / "infra" / "settlement.asl.json"
 HAND_OVER = """
 import json
 import os
@@ -114,7 +115,7 @@ def machine_at(endpoint: str, rig: Rig) -> Generator[Machine]:
             Environment={"Variables": {"TEST": url}},
         )["FunctionArn"]
         arn = states.create_state_machine(
-            name=name, definition=_without_pauses(definition(function)), roleArn=ROLE
+            name=name, definition=_without_pauses(function), roleArn=ROLE
         )["stateMachineArn"]
         try:
             yield Machine(arn, states, hooks.done, hooks)
@@ -123,13 +124,14 @@ def machine_at(endpoint: str, rig: Rig) -> Generator[Machine]:
             functions.delete_function(FunctionName=name)
 
 
-def _without_pauses(states: dict[str, Any]) -> str:
-    """Return the definition in which retries wait for nothing."""
+def _without_pauses(function: str) -> str:
+    """Return the definition over the function, in which retries wait for nothing."""
 
     def hurried(one: dict[str, Any]) -> dict[str, Any]:
         return one | {"IntervalSeconds": 0} if "IntervalSeconds" in one else one
 
-    return json.dumps(json.loads(json.dumps(states), object_hook=hurried))
+    text = DEFINITION.read_text().replace("${SettleFunction}", function)
+    return json.dumps(json.loads(text, object_hook=hurried))
 
 
 def _zipped(name: str, text: str) -> bytes:
