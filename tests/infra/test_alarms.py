@@ -5,8 +5,7 @@ import json
 from typing import Any, Final, NamedTuple
 
 from bench.aws_cost import ALARMS
-from infra.cdk.webhooks import RECEIVES_MAX
-from infra.deliveries import VISIBILITY_TIMEOUT_S
+from infra.cdk.webhooks import RECEIVES_MAX, VISIBILITY_TIMEOUT_S
 from infra.toolkit import ROOT
 from tests.infra.templates import EMAIL, Synthesised
 
