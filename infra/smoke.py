@@ -113,6 +113,23 @@ def check_stage_works(url: str, api_key: str, *, active_within_s: float = ACTIVE
     _expect("and shows the capture", payment.field("captured_amount") == AUTHORIZE["amount"])
 
 
+def url_of(stage: str) -> str:
+    """Return where the stage's stack says that it answers; raise Refused."""
+    name = f"payments-sandbox-{stage}"
+    try:
+        (stack,) = new_client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        # CloudFormation has no code of its own for a stack that is not there.
+        if "does not exist" not in str(error):
+            raise
+        raise Refused(
+            f"There is no stack {name} in this account and region: make deploy STAGE={stage},"
+            " or say where it is by URL="
+        ) from None
+    told = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    return told["ApiUrl"]
+
+
 def _first_let_in(client: Stage, within_s: float) -> Answer:
     """Return the first answer that is no refusal of the key, or the last one in time."""
     deadline = time.monotonic() + within_s
@@ -132,23 +149,6 @@ def _expect(what: str, is_so: bool) -> None:  # noqa: FBT001 - read as a sentenc
 def _say(what: str) -> None:
     sys.stdout.write(f"ok  {what}\n")
     sys.stdout.flush()
-
-
-def _url_of(stage: str) -> str:
-    """Return where the stage's stack says that it answers; raise Refused."""
-    name = f"payments-sandbox-{stage}"
-    try:
-        (stack,) = new_client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        # CloudFormation has no code of its own for a stack that is not there.
-        if "does not exist" not in str(error):
-            raise
-        raise Refused(
-            f"There is no stack {name} in this account and region: make deploy STAGE={stage},"
-            " or say where it is by URL="
-        ) from None
-    told = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
-    return told["ApiUrl"]
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def _smoke(stage: str, url: str | None, api_key: str | None, active_within_s: fl
     check_stage(stage)
     if not (url and api_key):
         account_in_use()
-    url = url or _url_of(stage)
+    url = url or url_of(stage)
     sys.stdout.write(f"Trying {url}\n")
     if api_key:
         check_stage_works(url, api_key, active_within_s=active_within_s)

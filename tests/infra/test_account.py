@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra import deploy, smoke
+from infra import deploy, smoke, stage_left
 from infra.account import Account, Refused, check_bootstrapped
 
 WHOLE = ("deploy", "--email", "you@example.com", "--yes")
@@ -23,6 +23,11 @@ UNKNOWN = EXPIRED.replace("ExpiredToken", "InvalidClientTokenId")
 IDENTITY = (
     "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>"
     "</GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
+STACK = (
+    "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>one</StackName>"
+    "<EnableTerminationProtection>{}</EnableTerminationProtection></member></Stacks>"
+    "</DescribeStacksResult></DescribeStacksResponse>"
 )
 
 
@@ -163,3 +168,38 @@ def test_who_may_not_look_for_the_bootstrap_goes_on(aws: Answering) -> None:
     aws.status, aws.body = 400, json.dumps({"__type": "AccessDeniedException", "message": "m"})
 
     check_bootstrapped(Account("123456789012", "us-east-1"), ["us-east-1"])
+
+
+def test_a_protected_stack_is_not_destroyed(aws: Answering) -> None:
+    """The command that switches its protection off is named; nobody does it by the way."""
+    account = Account("123456789012", "us-east-1")
+    aws.body = STACK.format("false")
+    stage_left.check_unprotected(account, ["one"])
+
+    aws.body = STACK.format("true")
+    with pytest.raises(Refused, match=r"--no-enable-termination-protection --stack-name one$"):
+        stage_left.check_unprotected(account, ["one"])
+
+
+def test_a_stack_that_is_not_there_is_not_protected(aws: Answering) -> None:
+    """So that a stage may be taken down twice."""
+    aws.status = 400
+    aws.body = EXPIRED.replace("ExpiredToken", "ValidationError").replace(
+        "<Message>m", "<Message>Stack with id one does not exist"
+    )
+
+    stage_left.check_unprotected(Account("123456789012", "us-east-1"), ["one"])
+
+
+def test_a_kept_stage_keeps_its_secrets_with_its_table() -> None:
+    """One is worth nothing without the other; another stage has neither left."""
+    kept = " ".join(stage_left.what_stays("prod", is_kept=True))
+    gone = " ".join(stage_left.what_stays("dev", is_kept=False))
+
+    assert [name in kept for name in ("PaymentsLedger-prod", "/payments-sandbox/prod/")] == [
+        True
+    ] * 2
+    assert [name in gone for name in ("PaymentsLedger-dev", "/payments-sandbox/dev/")] == [
+        False
+    ] * 2
+    assert "CDKToolkit" in gone

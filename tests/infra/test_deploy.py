@@ -14,6 +14,7 @@ import pytest
 
 from infra.emulator import REGION, emulated
 from infra.receiver import Receiver, receiving
+from infra.smoke import url_of
 from infra.toolkit import ROOT
 from payments_sandbox.adapters.aws_clients import new_client
 from tests.infra.merchant_clock import a_day_passes
@@ -126,6 +127,15 @@ def test_the_smoke_test_passes(deployed: Deployed) -> None:
     assert done.stdout.endswith("ok  its key is revoked\n")
     assert "sk_test_" not in done.stdout + done.stderr
     assert "revoked" in deployed.sandbox("keys", "list", "smoke")
+
+
+def test_the_smoke_test_finds_the_stage(deployed: Deployed) -> None:
+    """By what its stack says; the emulator does not serve under that name, so it is told above."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in deployed.environment.items():
+            patch.setenv(name, value)
+
+        assert url_of(STAGE) == deployed.outputs["ApiUrl"]
 
 
 def test_the_smoke_test_fails_at_another_address(deployed: Deployed) -> None:
