@@ -69,7 +69,7 @@ def main() -> None:
         _settle(api)
         if keep:
             _out.print(f"  export AWS_ENDPOINT_URL={endpoint}")
-            _out.print(f"  payments-sandbox keys create --stage {STAGE} another\n")
+            _out.print(f"  .venv-infra/bin/payments-sandbox keys create --stage {STAGE} another\n")
             _wait()
     _out.print("\nAll of it is gone again.")
 

@@ -161,7 +161,7 @@ def deployed(endpoint: str, folder: Path, receiver: Receiver) -> Stage:
     """
     build_bundle(is_emulated=True)
     context = {"stage": STAGE, "target": "emulator", "receiver": f"127.0.0.1:{receiver.port}"}
-    template = synthesised(folder, **context).template
+    template = synthesised(folder, **context)[NAME].template
     with patch.dict(os.environ, AWS_ENDPOINT_URL=endpoint):
         _upload(folder)
         init_roots(ssm_client(), STAGE)
