@@ -97,28 +97,29 @@ def account_in_use() -> Account:
     return Account(account_id, region)
 
 
-def check_bootstrapped(account: Account, regions: Iterable[str]) -> None:
-    """Raise Refused if the CDK has no bucket and roles in one of the regions yet.
+def regions_to_bootstrap(regions: Iterable[str]) -> list[str]:
+    """Return the regions in which the CDK has no bucket and roles yet, in order.
 
     A role that may not look, as that of a pipeline, is believed: the CDK looks by its own roles.
     """
-    for region in sorted({*regions}):
-        client: Any = Session().create_client("ssm", region_name=region, config=_QUICK)
-        try:
-            client.get_parameter(Name=BOOTSTRAP_PARAMETER)
-        except client.exceptions.ParameterNotFound:
-            raise Refused(
-                f"Account {account.account_id} is not bootstrapped for the CDK in {region};"
-                " once for each account and region: make bootstrap"
-            ) from None
-        except ClientError as error:
-            if _code(error) not in _DENIED:
-                raise
+    return [region for region in sorted({*regions}) if not _is_bootstrapped(region)]
 
 
 def said_of(error: ClientError | BotoCoreError) -> str:
     """Return in one line what AWS refused, and why."""
     return " ".join(f"Not done: {error}".split())
+
+
+def _is_bootstrapped(region: str) -> bool:
+    client: Any = Session().create_client("ssm", region_name=region, config=_QUICK)
+    try:
+        client.get_parameter(Name=BOOTSTRAP_PARAMETER)
+    except client.exceptions.ParameterNotFound:
+        return False
+    except ClientError as error:
+        if _code(error) not in _DENIED:
+            raise
+    return True
 
 
 def _account_id(session: Session, region: str) -> str:

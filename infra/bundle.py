@@ -67,6 +67,19 @@ def build(folder: Path, *, platform: str | None = None, python_version: str | No
     )
 
 
+def content_hash(folder: Path) -> str:
+    """Return a name for what the folder holds.
+
+    The CDK's own goes by inode, time and size, which it remembers from one build to the next; files
+    of a bundle that is built anew may share them.
+    """
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder)} {content}\n".encode())
+    return digest.hexdigest()
+
+
 def archive(folder: Path, file: Path) -> Zipped:
     """Zip the folder, the same bytes for the same files; raise BundleTooLarge."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archived:

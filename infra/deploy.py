@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,8 @@ from infra.account import (
     Refused,
     account_in_use,
     address_of,
-    check_bootstrapped,
     check_stage,
+    regions_to_bootstrap,
     said_of,
 )
 from infra.plan import Plan, plan_of, print_cost, print_created
@@ -37,7 +38,7 @@ SYNTHESISED: Final = OUT / "cdk.out"
 _OUTPUTS: Final = OUT / "outputs.json"
 # Compared by template alone, which the CDK's lookup role may; a difference is no failure, and no
 # error to be written where errors go.
-_DIFF: Final = ("diff", "--all", "--method", "template", "--fail-on", "never", "--ci")
+_DIFF: Final = ("diff", "--method", "template", "--fail-on", "never", "--ci")
 _DEPLOY: Final = ("deploy", "--all", "--require-approval", "never", "--outputs-file", str(_OUTPUTS))
 _out = Console(highlight=False, soft_wrap=True)
 
@@ -96,13 +97,14 @@ def diff(asked: Asked) -> None:
 def bootstrap(asked: Asked) -> None:
     """Have the CDK make its bucket and roles in the account, in each region that is used."""
     account = account_in_use()
-    _out.print(
-        f"Makes the CDK's own stack CDKToolkit in account {account.account_id}: a bucket, a"
-        " repository and roles, which deployments of all the account's CDK apps share. It is free"
-        " but for the bucket's storage, and `make destroy` leaves it."
-    )
+    _check_answerable(asked, "bootstrap")
+    regions = regions_to_bootstrap(_planned(asked, None).regions)
+    if not regions:
+        _out.print(f"Account {account.account_id} is prepared for the CDK already.")
+        return
+    _print_bootstrap(account, regions)
     _ask(asked, "bootstrap")
-    _toolkit(asked, None, "bootstrap")
+    _bootstrap(asked, account, regions)
 
 
 def deploy(asked: Asked) -> None:
@@ -111,14 +113,18 @@ def deploy(asked: Asked) -> None:
     account = account_in_use()
     _check_answerable(asked, "deploy")
     plan = _planned(asked, email)
-    check_bootstrapped(account, plan.regions)
+    unknown = regions_to_bootstrap(plan.regions)
     _out.print(f"\nStage [bold]{asked.stage}[/], {_place(account)}, would have:\n")
     print_created(_out, plan)
     _out.print("\nand two secrets in SSM, which no template holds.\n")
     print_cost(_out)
     if not asked.is_emulated:
         _out.print(f"Alarms and the budget write to {email or 'nobody'}.")
+    if unknown:
+        _print_bootstrap(account, unknown)
     _ask(asked, "deploy")
+    if unknown:
+        _bootstrap(asked, account, unknown)
     for name, is_new in init_roots(ssm_client(region=account.region), asked.stage).items():
         _out.print(f"{name} {'is made' if is_new else 'was there and stays'}.")
     if not asked.is_emulated:
@@ -149,6 +155,19 @@ def destroy(asked: Asked) -> None:
     if not is_kept:
         stage_left.delete_secrets(account, asked.stage)
     _out.print(f"Stage {asked.stage} is gone.")
+
+
+def _print_bootstrap(account: Account, regions: Sequence[str]) -> None:
+    _out.print(
+        f"\nThe CDK has not met account {account.account_id} in {' and '.join(regions)}: it makes"
+        " its own stack CDKToolkit there, a bucket, a repository and roles, which all CDK apps of"
+        " the account share. It is free but for the bucket's storage; `make destroy` leaves it."
+    )
+
+
+def _bootstrap(asked: Asked, account: Account, regions: Sequence[str]) -> None:
+    places = [f"aws://{account.account_id}/{region}" for region in regions]
+    _toolkit(asked, None, "bootstrap", *places)
 
 
 def _planned(asked: Asked, email: str | None) -> Plan:

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.bundle import content_hash
 from infra.cdk.deployment import Deployment, DeploymentRefused
 from infra.cdk.grants import (
     API,
@@ -45,7 +46,9 @@ def functions(scope: Construct, deployment: Deployment, reach: Reach) -> Functio
     """Return the stage's functions; raise DeploymentRefused if their bundle is missing."""
     if not deployment.bundle.is_dir():
         raise DeploymentRefused(f"{deployment.bundle} is missing: build it by infra/bundle.py")
-    code = lambda_.Code.from_asset(str(deployment.bundle))
+    code = lambda_.Code.from_asset(
+        str(deployment.bundle), asset_hash=content_hash(deployment.bundle)
+    )
     environment = _told(deployment, reach)
     by_name = {
         name: _function(scope, deployment, name, grants, code, environment)

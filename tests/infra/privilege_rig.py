@@ -5,7 +5,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -33,6 +33,7 @@ NAME: Final = f"payments-sandbox-{STAGE}"
 ASKED_HERE: Final = {"sns:Publish": ("sns:Publish", "sns:PublishBatch")}
 _COMPLAINT: Final = re.compile(r'.*"level": ?"(?:WARNING|ERROR|CRITICAL)".*')
 _BUCKET: Final = f"cdk-hnb659fds-assets-000000000000-{REGION}"
+_TEMPLATE: Final = "template.json"
 _numbers = count()
 
 
@@ -163,12 +164,12 @@ def deployed(endpoint: str, folder: Path, receiver: Receiver) -> Stage:
     context = {"stage": STAGE, "target": "emulator", "receiver": f"127.0.0.1:{receiver.port}"}
     template = synthesised(folder, **context)[NAME].template
     with patch.dict(os.environ, AWS_ENDPOINT_URL=endpoint):
-        _upload(folder)
+        _upload(folder, template)
         init_roots(ssm_client(), STAGE)
         stack = new_client("cloudformation", read_timeout_s=60)
         stack.create_stack(
             StackName=NAME,
-            TemplateBody=json.dumps(template),
+            TemplateURL=f"{endpoint}/{_BUCKET}/{_TEMPLATE}",  # too long for a request
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
         stack.get_waiter("stack_create_complete").wait(
@@ -187,8 +188,8 @@ def deployed(endpoint: str, folder: Path, receiver: Receiver) -> Stage:
     return Stage(endpoint, receiver, key_id, api_key, outputs["SettlementMachine"], roles)
 
 
-def _upload(folder: Path) -> None:
-    """Put the functions' code where the template says it is."""
+def _upload(folder: Path, template: Mapping[str, Any]) -> None:
+    """Put the template there, and the functions' code where it says that is."""
     assets = json.loads((folder / f"{NAME}.assets.json").read_text())["files"]
     store = new_client("s3", read_timeout_s=60)
     store.create_bucket(Bucket=_BUCKET)
@@ -197,6 +198,7 @@ def _upload(folder: Path) -> None:
             file = folder / f"{name}.zip"
             archive(folder / one["source"]["path"], file)
             store.put_object(Bucket=_BUCKET, Key=file.name, Body=file.read_bytes())
+    store.put_object(Bucket=_BUCKET, Key=_TEMPLATE, Body=json.dumps(template).encode())
     version = "/cdk-bootstrap/hnb659fds/version"
     ssm_client().put_parameter(Name=version, Value="30", Type="String")
 

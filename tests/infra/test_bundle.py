@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from infra import bundle
-from infra.bundle import LAMBDA_PLATFORM, LAMBDA_PYTHON, BundleTooLarge, Zipped, archive, build
+from infra.bundle import (
+    LAMBDA_PLATFORM,
+    LAMBDA_PYTHON,
+    BundleTooLarge,
+    Zipped,
+    archive,
+    build,
+    content_hash,
+)
 
 AARCH64 = (183).to_bytes(2, "little")
 """What an ELF file says of its machine, at byte 18."""
@@ -32,6 +40,18 @@ def test_two_builds_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert zipped[0] == zipped[1]
     assert zipped[0].size_bytes < 10_000_000
+
+
+def test_other_bytes_have_another_name(tmp_path: Path) -> None:
+    """Even of the same size and time; the same bytes have the same name at any time."""
+    names: list[str] = []
+    for text, time in (("one", 0), ("two", 0), ("one", 1)):
+        (tmp_path / "module.py").write_text(text)
+        os.utime(tmp_path / "module.py", (time, time))
+        names.append(content_hash(tmp_path))
+
+    assert names[0] == names[2]
+    assert names[0] != names[1]
 
 
 def test_it_is_for_arm64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,6 @@ def deployed() -> Generator[Deployed]:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         stage = Deployed(endpoint, environment, {}, receiver)
-        stage.make("bootstrap", "--yes")
         printed = stage.make("deploy", "--yes")
         outputs = json.loads((ROOT / "dist" / "outputs.json").read_text())
         told = outputs[f"payments-sandbox-{STAGE}"]
@@ -102,6 +101,7 @@ def test_it_is_said_before_it_is_done(deployed: Deployed) -> None:
         "account 000000000000, region us-east-1",
         "DynamoDB table",
         "USD a month idle",
+        "The CDK has not met account 000000000000 in us-east-1",
         "/identity-root is made",
         deployed.outputs["ApiUrl"],
         f"keys create --stage {STAGE}",
@@ -113,9 +113,16 @@ def test_it_is_said_before_it_is_done(deployed: Deployed) -> None:
     assert places == sorted(places)
 
 
+def test_an_account_is_prepared_once(deployed: Deployed) -> None:
+    """By the first deployment; after that there is nothing to do."""
+    assert "prepared for the CDK already" in deployed.make("bootstrap", "--yes")
+
+
 def test_a_second_deployment_changes_nothing(deployed: Deployed) -> None:
     """The diff says so, by the templates alone, and it is no failure."""
-    assert "Number of stacks with differences: 0" in deployed.make("diff")
+    said = deployed.make("diff")
+
+    assert "Number of stacks with differences: 0" in said, said
 
 
 def test_the_smoke_test_passes(deployed: Deployed) -> None:
