@@ -85,6 +85,8 @@ SETTLEMENTS, PLAN_MS, IDLE_TRANSITIONS = 720, 60, 6
 """A month's executions; each plans and counts, in six states."""
 PLATFORM_LOG_BYTES = 350
 """Lambda's own lines of an invocation: START, END and REPORT."""
+GATEWAY_LOG_BYTES = 270
+"""The gateway's access line of a request, and the 26 bytes by which a line is charged."""
 COLD_SHARE = 0.01
 TRACED_SHARE = 0.05
 RETENTION_DAYS = 90
@@ -128,7 +130,7 @@ def million_usd(flow: Mapping[str, float]) -> dict[str, float]:
     reads = sum(share * COUNTS[name].read for name, share in flow.items())
     run_s = sum(share * duration_ms(name) / 1000 for name, share in flow.items())
     gb_months = (STORED_BYTES * RETENTION_DAYS + keys * KEY_BYTES) / 30 * MILLION / GB
-    log_gb = requests * (LOG_BYTES + PLATFORM_LOG_BYTES) * MILLION / GB
+    log_gb = requests * (LOG_BYTES + PLATFORM_LOG_BYTES + GATEWAY_LOG_BYTES) * MILLION / GB
     return {
         "API Gateway": usd("gateway", requests),
         "Lambda, requests": usd("invocation", requests),

@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 
 from bench.aws_cost import (
     COLD_SHARE,
+    GATEWAY_LOG_BYTES,
     MEMORY_GB,
     MILLION,
     MONTH_S,
@@ -68,7 +69,7 @@ def _parts(measures: Measures) -> Mapping[str, Part]:
     spent_keys = PRICES["storage"].usd * 2 * KEY_BYTES / 30 * MILLION_PER_GB
     cold = PRICES["restore"].usd * COLD_SHARE * MEMORY_GB * MILLION
     traced = PRICES["trace"].usd * TRACED_SHARE
-    request = PRICES["gateway"].usd + _invoked(LOG_BYTES) + cold + traced
+    request = PRICES["gateway"].usd + _invoked(LOG_BYTES + GATEWAY_LOG_BYTES) + cold + traced
     message = PRICES["sns"].usd + QUEUE_REQUESTS * PRICES["sqs"].usd
     millisecond = PRICES["lambda"].usd * MEMORY_GB * MILLION / 1000
     settled = SETTLED_BYTES * stored

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from bench.aws_cost import (
+    GATEWAY_LOG_BYTES,
     MILLION,
     MONTH_S,
     PAGE,
@@ -37,6 +38,20 @@ EXPRESSION_MAX: Final = 2048
 ROUNDED_USD: Final = 0.021
 """Four sums of the page, each rounded to a cent, and each price of the formula to a millionth."""
 HOUR_S: Final = 3600
+LINE_CHARGED_BYTES: Final = 26
+"""What CloudWatch adds to each line."""
+ACCESS: Final = {
+    "$context.requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+    "$context.requestTime": "24/Nov/2026:10:00:00 +0000",
+    "$context.identity.apiKeyId": "a1b2c3d4e5",
+    "$context.httpMethod": "POST",
+    "$context.resourcePath": "/{proxy+}",
+    "$context.status": "201",
+    "$context.error.responseType": "-",
+    "$context.responseLatency": "58",
+    "$context.integrationLatency": "52",
+}
+"""What the gateway notes of an ordinary request."""
 PAYMENTS, WEBHOOKS, SETTLED, MONTH = (
     "A million payments, in USD",
     "A million webhooks, in USD",
@@ -148,3 +163,13 @@ def test_each_part_is_a_sum_over_the_hour(dev: Synthesised, formula: str) -> Non
     assert {one["period"] for one in parts.values()} == {HOUR_S}
     assert {one["stat"] for one in parts.values()} == {"Sum", "SampleCount"}
     assert len(formula) <= EXPRESSION_MAX
+
+
+def test_an_access_line_is_as_long_as_is_charged(dev: Synthesised) -> None:
+    """To ten bytes; and each of its fields is known here."""
+    line = dev.one("ApiGateway::Stage")["AccessLogSetting"]["Format"]
+    for field, value in ACCESS.items():
+        line = line.replace(field, value)
+
+    assert "$" not in line
+    assert len(line) + LINE_CHARGED_BYTES == pytest.approx(GATEWAY_LOG_BYTES, abs=10)
