@@ -1,6 +1,6 @@
 """The REST API before the function: who may enter, how often, and what is noted of it.
 
-`/health` is open; all else wants a key, the reference at `/docs` too: a page that anybody could
+`GET /health` is open; all else wants a key, the reference at `/docs` too: a page that anybody could
 open would have strangers run the function, and the written documentation is hosted without it.
 The app checks sizes, media types and bodies itself and answers all that is wrong in its own words,
 as it does locally, so the gateway has no models to check against.
@@ -23,7 +23,7 @@ RATE_PER_S: Final = 100 / 60
 BURST: Final = 10
 """A key's bucket: what it holds comes on top of the rate, so at most 110 in a first minute."""
 OPEN_RATE_PER_S, OPEN_BURST = 5, 10
-"""For all who ask `/health`, which wants no key, together."""
+"""For all who `GET /health`, which wants no key, together."""
 ALL_RATE_PER_S, ALL_BURST = 100, 200
 """For all keys together: sixty of them at their rate."""
 # No path and no address: a path may hold anything, a template what we wrote.
@@ -64,8 +64,11 @@ def rest_api(
         function,  # pyright: ignore[reportArgumentType] - jsii names parameters anew
         allow_test_invoke=False,
     )
-    api.root.add_resource("health").add_method("ANY", to_function, api_key_required=False)
-    api.root.add_resource("{proxy+}").add_method("ANY", to_function, api_key_required=True)
+    health = api.root.add_resource("health")
+    # A method of its own: at a stage, no rate can be given to `ANY`.
+    health.add_method("GET", to_function, api_key_required=False)
+    for resource in (health, api.root.add_resource("{proxy+}")):
+        resource.add_method("ANY", to_function, api_key_required=True)
     answer_in_own_words(api)
     api.add_usage_plan(
         "UsagePlan",
@@ -86,7 +89,7 @@ def _stage(scope: Construct, deployment: Deployment) -> apigateway.StageOptions:
         throttling_rate_limit=ALL_RATE_PER_S,
         throttling_burst_limit=ALL_BURST,
         method_options={
-            "/health/ANY": apigateway.MethodDeploymentOptions(
+            "/health/GET": apigateway.MethodDeploymentOptions(
                 throttling_rate_limit=OPEN_RATE_PER_S, throttling_burst_limit=OPEN_BURST
             )
         },

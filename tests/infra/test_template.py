@@ -88,7 +88,7 @@ def test_the_gateway_calls_a_version_and_old_ones_go(dev: Synthesised) -> None:
 
     assert dev.resource(version["Properties"]["FunctionName"]) == "Lambda::Function ApiFunction"
     assert version.get("DeletionPolicy", "Delete") == "Delete"
-    assert [re.search(r'"Ref": "Live', one) is not None for one in called] == [True, True]
+    assert [re.search(r'"Ref": "Live', one) is not None for one in called] == [True] * 3
 
 
 def test_failures_of_webhooks_are_kept(dev: Synthesised) -> None:
@@ -172,14 +172,14 @@ def test_settlement_is_watched(dev: Synthesised) -> None:
 
 
 def test_all_but_health_wants_a_key(dev: Synthesised) -> None:
-    """There are two resources, and only the open one is."""
+    """There are two resources, and one method of one of them is open."""
     paths = {name: one["PathPart"] for name, one in dev.all("ApiGateway::Resource").items()}
     keyed = {
-        paths[one["ResourceId"]["Ref"]]: one["ApiKeyRequired"]
+        (one["HttpMethod"], paths[one["ResourceId"]["Ref"]]): one["ApiKeyRequired"]
         for one in dev.all("ApiGateway::Method").values()
     }
 
-    assert keyed == {"health": False, "{proxy+}": True}
+    assert keyed == {("GET", "health"): False, ("ANY", "health"): True, ("ANY", "{proxy+}"): True}
     assert dev.one("ApiGateway::RestApi")["BinaryMediaTypes"] == ["*/*"]
 
 
@@ -193,11 +193,16 @@ def test_a_key_s_first_minute_is_hardly_more_than_the_others(dev: Synthesised) -
 
 
 def test_what_is_open_has_a_rate(dev: Synthesised) -> None:
-    """Who has no key cannot have the function run more than five times a second."""
-    settings = dev.one("ApiGateway::Stage")["MethodSettings"]
-    rates = {one["ResourcePath"]: one["ThrottlingRateLimit"] for one in settings}
+    """Who has no key cannot have the function run more than five times a second.
 
-    assert rates == {"/*": 100, "/~1health": 5}
+    A stage knows methods by their names: it keeps a rate for `ANY`, and does not apply it.
+    """
+    settings = dev.one("ApiGateway::Stage")["MethodSettings"]
+    rates = {
+        (one["HttpMethod"], one["ResourcePath"]): one["ThrottlingRateLimit"] for one in settings
+    }
+
+    assert rates == {("*", "/*"): 100, ("GET", "/~1health"): 5}
 
 
 @pytest.mark.parametrize(
