@@ -15,6 +15,8 @@ PROGRAM = Path(__file__).parents[1] / ".venv-emulator" / "bin" / "ministack"
 REGION = "us-east-1"
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 2.0  # its own threads hold it up, and it keeps nothing worth waiting for
+# Standard input ends when whoever holds the other end does, killed or not.
+_WATCH = 'read _; kill "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
 
 
 @contextmanager
@@ -37,10 +39,27 @@ def emulated(*, enforces_iam: bool = False) -> Generator[str]:
                 stderr=output,
             )
         try:
-            _await_health(process, port, log)
-            yield f"http://127.0.0.1:{port}"
+            with _watched(process, folder):
+                _await_health(process, port, log)
+                yield f"http://127.0.0.1:{port}"
         finally:
             _stop(process)
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[bytes], folder: str) -> Generator[None]:
+    """Within the block, have the emulator and its folder go even if this process is killed."""
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _WATCH, "watch", str(process.pid), folder],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": "/usr/bin:/bin"},
+        start_new_session=True,
+    ) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()
 
 
 def _environment(folder: str, port: int) -> dict[str, str]:
