@@ -20,8 +20,11 @@ def app_of(context: Mapping[str, Any] | None = None, folder: str | None = None) 
     deployment = deployment_of(app.node.try_get_context)
     acknowledge(PaymentsSandbox(app, deployment), MEANT)
     if not deployment.is_emulated:
-        acknowledge(DocsSite(app, deployment), MEANT_OF_SITE)
-        CostGuard(app, deployment)
+        guard = CostGuard(app, deployment)
+        site = DocsSite(app, deployment)
+        # A new account may be refused CloudFront: the budget comes before.
+        site.add_stack_dependency(guard)
+        acknowledge(site, MEANT_OF_SITE)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as stepfunctions
@@ -40,8 +41,8 @@ def settlement_machine(
 
 def schedule_sweep(scope: Construct, deployment: Deployment, sweep: lambda_.Function) -> None:
     """Have the sweep run each minute; one that fails is made up for by the next."""
-    # Lambda itself would try again, beside the next one.
-    sweep.configure_async_invoke(retry_attempts=0)
+    # Lambda itself would try again, beside the next one; throttled ones would wait for six hours.
+    sweep.configure_async_invoke(retry_attempts=0, max_event_age=Duration.seconds(_RETRY_S))
     role = schedule_role(scope, "SweepSchedule", "lambda:InvokeFunction", sweep.function_arn)
     _schedule(
         scope, f"{deployment.name}-sweep", "rate(1 minute)", sweep.function_arn, role.role_arn

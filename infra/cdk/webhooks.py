@@ -27,8 +27,11 @@ ONLY_NEW_TRANSACTIONS: Final[dict[str, Any]] = {
     "eventName": ["INSERT"],
     "dynamodb": {"Keys": {"record": {"S": [{"prefix": "txn#"}]}}},
 }
-SENDERS_MAX: Final = 10
-"""Senders at a time, by the mapping: reserving for them is not open to a new account."""
+SENDERS_MAX: Final = 4
+"""Senders at a time: of the ten functions at a time of a new account, slow receivers leave six.
+
+By the mapping, as reserving for them is not open to such an account.
+"""
 KEPT: Final = Duration.days(14)
 
 

@@ -108,7 +108,7 @@ def test_failures_of_webhooks_are_kept(dev: Synthesised) -> None:
 
 
 def test_stream_and_queue_set_off_their_functions(dev: Synthesised) -> None:
-    """In batches of which a part may fail, and no more than ten senders at a time."""
+    """In batches of which a part may fail, and no more than four senders at a time."""
     mappings = dev.all("Lambda::EventSourceMapping").values()
     by_function = {dev.resource(one["FunctionName"]): one for one in mappings}
     relay = by_function["Lambda::Function RelayFunction"]
@@ -120,7 +120,7 @@ def test_stream_and_queue_set_off_their_functions(dev: Synthesised) -> None:
     assert pattern["dynamodb"]["Keys"]["record"]["S"] == [{"prefix": "txn#"}]
     assert (relay["BisectBatchOnFunctionError"], relay["BatchSize"]) == (True, 100)
     assert dev.resource(deliver["EventSourceArn"]) == "SQS::Queue Deliveries"
-    assert deliver["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert deliver["ScalingConfig"] == {"MaximumConcurrency": 4}
 
 
 def test_messages_arrive_as_they_were_published(dev: Synthesised) -> None:
@@ -193,7 +193,7 @@ def test_a_key_s_first_minute_is_hardly_more_than_the_others(dev: Synthesised) -
 
 
 def test_what_is_open_has_a_rate(dev: Synthesised) -> None:
-    """Who has no key cannot have the function run more than five times a second.
+    """Who has no key cannot have the function run more than twelve times a minute.
 
     A stage knows methods by their names: it keeps a rate for `ANY`, and does not apply it.
     """
@@ -202,7 +202,7 @@ def test_what_is_open_has_a_rate(dev: Synthesised) -> None:
         (one["HttpMethod"], one["ResourcePath"]): one["ThrottlingRateLimit"] for one in settings
     }
 
-    assert rates == {("*", "/*"): 100, ("GET", "/~1health"): 5}
+    assert rates == {("*", "/*"): 100, ("GET", "/~1health"): 0.2}
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,12 @@ WEBHOOK_ROOTS_MAX: Final = 40
 """What fits into a standard parameter's 4 KB, with some room."""
 ROTATION_TRIES_MAX: Final = 16
 ROTATION_PAUSE_S: Final = 1.0
-STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,19}")
-STAGE_NAME_RULE: Final = "a stage's name is 1 to 20 of a-z, 0-9 and '-', and begins with a letter"
+STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,19}(?<!-docs)(?<!-cost-guard)")
+"""Another stage's stacks end in what is left out."""
+STAGE_NAME_RULE: Final = (
+    "a stage's name is 1 to 20 of a-z, 0-9 and '-', begins with a letter,"
+    " and does not end in -docs or -cost-guard"
+)
 Meaning = TypeVar("Meaning")
 _log = logging.getLogger(__name__)
 
