@@ -22,6 +22,8 @@ class Synthesised(NamedTuple):
     region: str
     said: list[str]
     """What the command line says of the stack when it deploys it."""
+    after: set[str]
+    """Stacks that are deployed before it."""
 
     def all(self, kind: str) -> dict[str, Any]:
         """Return the properties of each resource of a type, by its logical id."""
@@ -79,6 +81,7 @@ def synthesised(folder: Path, **context: str) -> dict[str, Synthesised]:
     found: list[Any] = []
     if report.exists():
         found = json.loads(report.read_text())["pluginReports"]
+    stacks = {stack.id for stack in assembly.stacks}
     return {
         stack.stack_name: Synthesised(
             template=json.loads((folder / stack.template_file).read_text()),
@@ -86,6 +89,7 @@ def synthesised(folder: Path, **context: str) -> dict[str, Synthesised]:
             tags=stack.tags,
             region=stack.environment.region,
             said=[str(one.entry.data) for one in stack.messages],
+            after={one.id for one in stack.dependencies} & {*stacks},
         )
         for stack in assembly.stacks
     }

@@ -124,6 +124,11 @@ def test_every_stack_bears_the_stage_s_tags(dev_stacks: dict[str, Synthesised]) 
     assert [dict(one.tags) for one in dev_stacks.values()] == [expected] * 3
 
 
+def test_the_budget_is_made_before_the_site(dev_stacks: dict[str, Synthesised]) -> None:
+    """A new account may be refused CloudFront; its costs are watched by then."""
+    assert dev_stacks["payments-sandbox-dev-docs"].after == {"payments-sandbox-dev-cost-guard"}
+
+
 @pytest.mark.usefixtures("_quiet")
 @pytest.mark.parametrize(
     ("target", "expected"),
