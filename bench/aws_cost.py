@@ -88,7 +88,6 @@ PLATFORM_LOG_BYTES = 350
 GATEWAY_LOG_BYTES = 270
 """The gateway's access line of a request, and the 26 bytes by which a line is charged."""
 COLD_SHARE = 0.01
-TRACED_SHARE = 0.05
 RETENTION_DAYS = 90
 METRICS = sum(map(len, FUNCTION_METRICS.values()))
 ALARMS = 10
@@ -140,7 +139,7 @@ def million_usd(flow: Mapping[str, float]) -> dict[str, float]:
         "DynamoDB, reads": usd("read", reads),
         f"DynamoDB, storage for {RETENTION_DAYS} days": usd("storage", gb_months),
         "CloudWatch Logs": usd("logs", log_gb),
-        "X-Ray": usd("trace", requests * TRACED_SHARE),
+        "X-Ray": usd("trace", requests),
     }
 
 
@@ -163,6 +162,7 @@ def webhook_usd() -> dict[str, float]:
         "SNS": usd("sns", 1),
         "SQS": usd("sqs", QUEUE_REQUESTS),
         "CloudWatch Logs": usd("logs", log_gb),
+        "X-Ray": usd("trace", len(WEBHOOK_COUNTS)),
     }
 
 
@@ -195,7 +195,8 @@ def standing_usd(*, idle: bool) -> dict[str, float]:
         "SQS, polling a queue": usd("sqs", IDLE_POLLS / MILLION),
         "settlement, its states each hour": usd(
             "transition", SETTLEMENTS * IDLE_TRANSITIONS / MILLION
-        ),
+        )
+        + usd("trace", SETTLEMENTS / MILLION),
         "SSM, two parameters": usd("parameter", 2),
         "KMS, a read of the root each 5 minutes": 0.0 if idle else usd("kms", MONTH_S / 300 / 1e4),
     }
@@ -284,7 +285,7 @@ def check() -> None:
         "API Gateway": 7.0,
         "Lambda, requests": 0.4,
         "DynamoDB, writes": writes * 0.625,
-        "X-Ray": 0.5,
+        "X-Ray": 10.0,
         f"DynamoDB, storage for {RETENTION_DAYS} days":
             (STORED_BYTES * 3 + KEY_BYTES * 2 / 30) / 1000 * 0.25,
     }  # fmt: skip

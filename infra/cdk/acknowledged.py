@@ -50,6 +50,11 @@ MEANT: Final = (
         ("SweepFunction/EventInvokeConfig",),
     ),
     Meant(
+        "A sweep each minute would be most of all traces; its log and its errors tell of it.",
+        ("Serverless::Serverless-LambdaTracing",),
+        ("SweepFunction",),
+    ),
+    Meant(
         "The queue has a dead-letter queue; a mapping of a queue takes no other destination.",
         ("Serverless::Serverless-LambdaEventSourceMappingDestination",),
         ("QueueToDeliver",),

@@ -20,7 +20,6 @@ from bench.aws_cost import (
     RETENTION_DAYS,
     SETTLEMENTS,
     SWEEPS,
-    TRACED_SHARE,
     standing_usd,
 )
 from bench.aws_counts import KEY_BYTES, LOG_BYTES, SETTLED_BYTES, STORED_BYTES, WEBHOOK_LOG_BYTES
@@ -68,8 +67,7 @@ def _parts(measures: Measures) -> Mapping[str, Part]:
     stored = PRICES["storage"].usd * RETENTION_DAYS / 30 * MILLION_PER_GB
     spent_keys = PRICES["storage"].usd * 2 * KEY_BYTES / 30 * MILLION_PER_GB
     cold = PRICES["restore"].usd * COLD_SHARE * MEMORY_GB * MILLION
-    traced = PRICES["trace"].usd * TRACED_SHARE
-    request = PRICES["gateway"].usd + _invoked(LOG_BYTES + GATEWAY_LOG_BYTES) + cold + traced
+    request = PRICES["gateway"].usd + _traced(LOG_BYTES + GATEWAY_LOG_BYTES) + cold
     message = PRICES["sns"].usd + QUEUE_REQUESTS * PRICES["sqs"].usd
     millisecond = PRICES["lambda"].usd * MEMORY_GB * MILLION / 1000
     settled = SETTLED_BYTES * stored
@@ -87,7 +85,7 @@ def _parts(measures: Measures) -> Mapping[str, Part]:
         parts[f"{name}_ms"] = Part(measures.function(name, "Duration", SUM, name), millisecond)
     for name, log_bytes in ((RELAY, 0), (DELIVER, WEBHOOK_LOG_BYTES)):
         runs = measures.function(name, "Duration", COUNT, name)
-        parts[f"{name}_runs"] = Part(runs, _invoked(log_bytes))
+        parts[f"{name}_runs"] = Part(runs, _traced(log_bytes))
     for index in (None, BY_CARD, BY_MERCHANT, BY_DUE):
         label = index or "table"
         written = measures.ledger("ConsumedWriteCapacityUnits", label, index)
@@ -97,7 +95,7 @@ def _parts(measures: Measures) -> Mapping[str, Part]:
     return parts
 
 
-def _invoked(log_bytes: int = 0) -> float:
-    """Return what a million invocations cost that each write so much beside Lambda's own lines."""
+def _traced(log_bytes: int) -> float:
+    """Return what a million traced runs cost that each log so much beside Lambda's own lines."""
     logged = (log_bytes + PLATFORM_LOG_BYTES) * MILLION_PER_GB
-    return PRICES["invocation"].usd + PRICES["logs"].usd * logged
+    return PRICES["invocation"].usd + PRICES["logs"].usd * logged + PRICES["trace"].usd

@@ -95,7 +95,8 @@ def _function(  # noqa: PLR0913, PLR0917 - what makes a function
         environment=environment,
         role=function_role(scope, title, grants, log.log_group_arn),
         log_group=log,
-        tracing=lambda_.Tracing.ACTIVE,
+        # Sweeps with nothing due would be most of all traces.
+        tracing=lambda_.Tracing.PASS_THROUGH if name == SWEEP else lambda_.Tracing.ACTIVE,
         # Idle snapshots cost, so old versions go, and only requests start from one.
         snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if name == API else None,
         current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY),

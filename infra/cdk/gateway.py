@@ -23,7 +23,7 @@ RATE_PER_S: Final = 100 / 60
 BURST: Final = 10
 """A key's bucket: what it holds comes on top of the rate, so at most 110 in a first minute."""
 OPEN_RATE_PER_S, OPEN_BURST = 0.2, 10
-"""For all who `GET /health`, which wants no key, together: 3 USD in a month of abuse at most."""
+"""For all who `GET /health`, which wants no key, together: 5 USD in a month of abuse at most."""
 ALL_RATE_PER_S, ALL_BURST = 100, 200
 """For all keys together: sixty of them at their rate."""
 # No path and no address: a path may hold anything, a template what we wrote.

@@ -57,12 +57,15 @@ def test_only_prod_outlives_mistakes(
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_runs_the_bundle(name: str, dev: Synthesised) -> None:
-    """On arm64 and Python 3.13, traced, with a log of its own, and told no secret."""
+    """On arm64 and Python 3.13, with a log of its own, and told no secret.
+
+    All are traced but the sweep, whose traces would be most of all and show nothing.
+    """
     function = dev.named("Lambda::Function", "FunctionName", f"payments-sandbox-dev-{name}")
 
     assert function["Handler"] == f"payments_sandbox.entrypoints.aws_{name}.handler"
     assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
-    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["TracingConfig"] == {"Mode": "PassThrough" if name == "sweep" else "Active"}
     assert function["Timeout"] == (29 if name == "api" else 60)
     assert set(function["Environment"]["Variables"]) == NO_SECRET
     assert "ReservedConcurrentExecutions" not in function
@@ -157,6 +160,14 @@ def test_sweep_and_settlement_run_by_the_clock(dev: Synthesised) -> None:
         "rate(1 minute)": ("Lambda::Function SweepFunction", {"Mode": "OFF"}),
         "rate(1 hour)": ("StepFunctions::StateMachine Settlement", {"Mode": "OFF"}),
     }
+
+
+def test_a_sweep_is_not_made_up_for_by_an_older_one(dev: Synthesised) -> None:
+    """One that is throttled or fails is dropped within the minute in which the next one comes."""
+    asked = dev.one("Lambda::EventInvokeConfig")
+
+    assert dev.resource(asked["FunctionName"]) == "Lambda::Function SweepFunction"
+    assert (asked["MaximumRetryAttempts"], asked["MaximumEventAgeInSeconds"]) == (0, 60)
 
 
 def test_settlement_is_watched(dev: Synthesised) -> None:
@@ -266,9 +277,11 @@ def test_each_acknowledgement_has_its_reason() -> None:
         ({"target": "somewhere"}, None),
         ({"receiver": "127.0.0.1:9"}, None),
         ({"stage": "No Stage"}, None),
+        ({"stage": "dev-docs"}, None),
+        ({"stage": "dev-cost-guard"}, None),
         ({"email": "nobody"}, None),
     ],
-    ids=["another account", "unknown target", "receiver in AWS", "bad stage", "no address"],
+    ids=["another account", "unknown target", "receiver in AWS", "bad stage", "a site's", "a guard's", "no address"],
 )
 def test_what_is_not_deployed(
     context: dict[str, str], account: str | None, monkeypatch: pytest.MonkeyPatch
