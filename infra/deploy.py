@@ -40,6 +40,8 @@ _OUTPUTS: Final = OUT / "outputs.json"
 # error to be written where errors go.
 _DIFF: Final = ("diff", "--method", "template", "--fail-on", "never", "--ci")
 _DEPLOY: Final = ("deploy", "--all", "--require-approval", "never", "--outputs-file", str(_OUTPUTS))
+# Of what is kept: a table that an earlier deployment of the stage left is the stage's again.
+_ADOPT: Final = ("--import-existing-resources",)
 _out = Console(highlight=False, soft_wrap=True)
 
 
@@ -130,7 +132,11 @@ def deploy(asked: Asked) -> None:
     if not asked.is_emulated:
         build_site(OUT / "site")
     _OUTPUTS.unlink(missing_ok=True)
-    _toolkit(asked, email, *_DEPLOY)
+    adopt = plan.protected and not asked.is_emulated
+    if adopt:
+        for name in stage_left.unlock_never_created(account, plan.protected):
+            _out.print(f"{name} was never created whole: its remains are deleted first.")
+    _toolkit(asked, email, *_DEPLOY, *(_ADOPT if adopt else ()))
     _print_outputs(asked.stage)
 
 

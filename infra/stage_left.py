@@ -1,6 +1,6 @@
-"""What a stage has beside its stacks: API keys and secrets, made by commands and not by the CDK."""
+"""What the CDK does not see to: API keys, secrets, and stacks that are protected."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,18 +12,36 @@ from payments_sandbox.entrypoints.stage import names_of
 
 # API Gateway takes up to 10 requests a second of an account, and answers a DELETE in less.
 _READ_TIMEOUT_S: Final = 15.0
+# Such a stack was never there: all that can be done with it is to delete it and begin again.
+_NEVER_CREATED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 
 
 def check_unprotected(account: Account, stacks: Iterable[str]) -> None:
     """Raise Refused while CloudFormation would not delete one of the stacks."""
-    client = new_client("cloudformation", region=account.region, read_timeout_s=_READ_TIMEOUT_S)
+    client = _cloudformation(account)
     for name in stacks:
-        if _is_protected(client, name):
+        if _found(client, name).get("EnableTerminationProtection"):
             raise Refused(
                 f"{name} is protected against deletion. If you mean it: aws cloudformation"
                 f" update-termination-protection --no-enable-termination-protection"
                 f" --stack-name {name}"
             )
+
+
+def unlock_never_created(account: Account, stacks: Iterable[str]) -> list[str]:
+    """Let the CDK delete protected stacks whose creation failed; return their names.
+
+    It deletes such a stack before it creates it anew, which its protection would refuse.
+    """
+    client = _cloudformation(account)
+    unlocked: list[str] = []
+    for name in stacks:
+        found = _found(client, name)
+        is_protected = found.get("EnableTerminationProtection")
+        if is_protected and found.get("StackStatus") in _NEVER_CREATED:
+            client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
+            unlocked.append(name)
+    return unlocked
 
 
 def key_ids(stage: str) -> list[str]:
@@ -63,7 +81,7 @@ def what_stays(stage: str, *, is_kept: bool) -> list[str]:
     """Return what is not deleted, a line each."""
     of_account = [
         "the CDK's bootstrap (stack CDKToolkit), which other apps of the account may use",
-        "the role by which API Gateway logs, which is the account's",
+        "a role by which API Gateway logs: the account uses the newest, of whichever stage",
     ]
     if not is_kept:
         return of_account
@@ -75,12 +93,17 @@ def what_stays(stage: str, *, is_kept: bool) -> list[str]:
     ]
 
 
-def _is_protected(client: Any, stack: str) -> bool:  # noqa: ANN401 - its stubs are not installed
+def _cloudformation(account: Account) -> Any:  # noqa: ANN401 - its stubs are not installed
+    return new_client("cloudformation", region=account.region, read_timeout_s=_READ_TIMEOUT_S)
+
+
+def _found(client: Any, stack: str) -> Mapping[str, Any]:  # noqa: ANN401 - as above
+    """Return what CloudFormation says of a stack, nothing if it is not there."""
     try:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
     except client.exceptions.ClientError as error:
         # CloudFormation has no code of its own for a stack that is not there.
         if "does not exist" in str(error):
-            return False
+            return {}
         raise
-    return bool(found.get("EnableTerminationProtection"))
+    return found

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -26,8 +27,9 @@ IDENTITY = (
 )
 STACK = (
     "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>one</StackName>"
+    "<StackStatus>{}</StackStatus>"
     "<EnableTerminationProtection>{}</EnableTerminationProtection></member></Stacks>"
-    "</DescribeStacksResult></DescribeStacksResponse>"
+    "</DescribeStacksResult><UpdateTerminationProtectionResult/></DescribeStacksResponse>"
 )
 
 
@@ -36,6 +38,8 @@ class Answering:
 
     def __init__(self) -> None:
         self.status, self.body = 200, IDENTITY
+        self.asked: list[dict[str, str]] = []
+        """Of services that are asked in forms, what each request said."""
 
 
 @pytest.fixture
@@ -45,7 +49,8 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Answering]
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
+            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            answering.asked.append(dict(parse_qsl(body)))
             self.send_response(answering.status)
             self.send_header("content-length", str(len(answering.body)))
             self.end_headers()
@@ -69,7 +74,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Answering]
     monkeypatch.setattr(subprocess, "run", refuse_to_build)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield answering
@@ -175,10 +180,10 @@ def test_who_may_not_look_for_the_bootstrap_goes_on(aws: Answering) -> None:
 def test_a_protected_stack_is_not_destroyed(aws: Answering) -> None:
     """The command that switches its protection off is named; nobody does it by the way."""
     account = Account("123456789012", "us-east-1")
-    aws.body = STACK.format("false")
+    aws.body = STACK.format("CREATE_COMPLETE", "false")
     stage_left.check_unprotected(account, ["one"])
 
-    aws.body = STACK.format("true")
+    aws.body = STACK.format("CREATE_COMPLETE", "true")
     with pytest.raises(Refused, match=r"--no-enable-termination-protection --stack-name one$"):
         stage_left.check_unprotected(account, ["one"])
 
@@ -190,7 +195,37 @@ def test_a_stack_that_is_not_there_is_not_protected(aws: Answering) -> None:
         "<Message>m", "<Message>Stack with id one does not exist"
     )
 
-    stage_left.check_unprotected(Account("123456789012", "us-east-1"), ["one"])
+    account = Account("123456789012", "us-east-1")
+    stage_left.check_unprotected(account, ["one"])
+    assert stage_left.unlock_never_created(account, ["one"]) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "protected", "is_unlocked"),
+    [
+        ("ROLLBACK_COMPLETE", "true", True),
+        ("ROLLBACK_FAILED", "true", True),
+        ("ROLLBACK_COMPLETE", "false", False),
+        ("CREATE_COMPLETE", "true", False),
+        ("UPDATE_ROLLBACK_COMPLETE", "true", False),
+    ],
+)
+def test_only_what_was_never_created_loses_its_protection(
+    status: str,
+    protected: str,
+    is_unlocked: bool,  # noqa: FBT001 - pytest passes it by name
+    aws: Answering,
+) -> None:
+    """So that a first deployment that failed can be repeated; a stack that was there keeps it."""
+    aws.body = STACK.format(status, protected)
+
+    unlocked = stage_left.unlock_never_created(Account("123456789012", "us-east-1"), ["one"])
+
+    told = [one for one in aws.asked if one["Action"] == "UpdateTerminationProtection"]
+    assert unlocked == ["one"] * is_unlocked
+    assert [(one["StackName"], one["EnableTerminationProtection"]) for one in told] == [
+        ("one", "false")
+    ] * is_unlocked
 
 
 def test_a_kept_stage_keeps_its_secrets_with_its_table() -> None:
