@@ -18,11 +18,13 @@ def app_of(context: Mapping[str, Any] | None = None, folder: str | None = None) 
     """Return the app of the stage that the context names; raise DeploymentRefused."""
     app = App(analytics_reporting=False, context=context, outdir=folder)
     deployment = deployment_of(app.node.try_get_context)
-    acknowledge(PaymentsSandbox(app, deployment), MEANT)
+    sandbox = PaymentsSandbox(app, deployment)
+    acknowledge(sandbox, MEANT)
     if not deployment.is_emulated:
         guard = CostGuard(app, deployment)
         site = DocsSite(app, deployment)
-        # A new account may be refused CloudFront: the budget comes before.
+        # First what is needed, last what a new account is most likely refused.
+        guard.add_stack_dependency(sandbox)
         site.add_stack_dependency(guard)
         acknowledge(site, MEANT_OF_SITE)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))

@@ -25,7 +25,7 @@ class CostGuard(Stack):
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         super().__init__(
             scope,
-            f"{deployment.name}-cost-guard",
+            _name(deployment),
             env=Environment(account=deployment.environment.account, region=BUDGETS_REGION),
             description="Writes before the account costs 10 USD a month",
             tags=deployment.tags,
@@ -49,6 +49,13 @@ class CostGuard(Stack):
             Annotations.of(self).add_info(
                 "Nobody is written to: --email ADDRESS has the budget tell of what is spent."
             )
+
+
+def _name(deployment: Deployment) -> str:
+    """Return a name that the stage has to itself among those of its name in other regions."""
+    region = deployment.environment.region
+    elsewhere = "" if region in {None, BUDGETS_REGION} else f"-{region}"
+    return f"{deployment.name}-cost-guard{elsewhere}"
 
 
 def _notices(

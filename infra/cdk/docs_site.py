@@ -9,7 +9,7 @@ says 1.0; 1.2 can be asked for only with a domain and a certificate of one's own
 
 from typing import Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
@@ -38,18 +38,24 @@ class DocsSite(Stack):
             description="The documentation of the payments sandbox",
             tags=deployment.tags,
         )
+        # CloudFront has names of a whole account, which may have the stage in two regions.
+        name = f"{self.stack_name}-{Aws.REGION}"
         bucket = _bucket(self)
+        access = cloudfront.S3OriginAccessControl(self, "Access", origin_access_control_name=name)
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
             comment=self.stack_name,
             default_root_object="index.html",
             default_behavior=cloudfront.BehaviorOptions(
-                origin=origins.S3BucketOrigin.with_origin_access_control(bucket),  # pyright: ignore[reportArgumentType] - jsii names parameters anew
+                origin=origins.S3BucketOrigin.with_origin_access_control(
+                    bucket,  # pyright: ignore[reportArgumentType] - jsii names parameters anew
+                    origin_access_control=access,  # pyright: ignore[reportArgumentType] - jsii names parameters anew
+                ),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 # As long as each file says itself.
                 cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
-                response_headers_policy=_headers(self),
+                response_headers_policy=_headers(self, name),
             ),
             error_responses=[
                 cloudfront.ErrorResponse(
@@ -83,10 +89,11 @@ def _bucket(scope: Construct) -> s3.Bucket:
     )
 
 
-def _headers(scope: Construct) -> cloudfront.ResponseHeadersPolicy:
+def _headers(scope: Construct, name: str) -> cloudfront.ResponseHeadersPolicy:
     return cloudfront.ResponseHeadersPolicy(
         scope,
         "Headers",
+        response_headers_policy_name=name,
         security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
             content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
                 content_security_policy=CONTENT_SECURITY_POLICY, override=True

@@ -1,5 +1,10 @@
 """What the template of the cost guard says: what is watched, and who is told, when."""
 
+import pytest
+from aws_cdk import App
+
+from infra.cdk.cost_guard import CostGuard
+from infra.cdk.deployment import Deployment
 from tests.infra.templates import EMAIL, Synthesised
 
 GUARD = "cost-guard"
@@ -56,3 +61,21 @@ def test_with_an_address_nothing_is_missing(dev_stacks: dict[str, Synthesised]) 
 def test_it_is_made_where_budgets_are_known(dev_stacks: dict[str, Synthesised]) -> None:
     """In us-east-1 wherever the stage is: other regions do not all know the type."""
     assert dev_stacks[f"payments-sandbox-dev-{GUARD}"].region == "us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [("us-east-1", GUARD), ("eu-central-1", f"{GUARD}-eu-central-1"), (None, GUARD)],
+)
+@pytest.mark.usefixtures("_quiet")
+def test_the_stage_in_another_region_has_its_own(
+    region: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As all of an account's are in one region, and one that is destroyed takes only its own."""
+    monkeypatch.delenv("CDK_DEFAULT_REGION", raising=False)
+    if region is not None:
+        monkeypatch.setenv("CDK_DEFAULT_REGION", region)
+
+    guard = CostGuard(App(analytics_reporting=False), Deployment("dev"))
+
+    assert guard.stack_name == f"payments-sandbox-dev-{expected}"

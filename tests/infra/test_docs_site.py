@@ -85,6 +85,15 @@ def test_every_answer_bears_the_headers(docs: Synthesised) -> None:
     }
 
 
+def test_its_names_in_the_account_are_the_region_s(docs: Synthesised) -> None:
+    """CloudFront's names are an account's, which may have the same stage in two regions."""
+    access = docs.one("CloudFront::OriginAccessControl")["OriginAccessControlConfig"]
+    headers = docs.one("CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
+
+    names = {docs.resource(one["Name"]) for one in (access, headers)}
+    assert names == {"payments-sandbox-dev-docs-region"}
+
+
 def test_what_is_not_there_is_a_404(docs: Synthesised) -> None:
     """S3 says 403 to who may not list; a reader gets the page for it, and for a minute only."""
     answers = {one.pop("ErrorCode"): one for one in map(dict, config(docs)["CustomErrorResponses"])}
@@ -124,9 +133,12 @@ def test_every_stack_bears_the_stage_s_tags(dev_stacks: dict[str, Synthesised]) 
     assert [dict(one.tags) for one in dev_stacks.values()] == [expected] * 3
 
 
-def test_the_budget_is_made_before_the_site(dev_stacks: dict[str, Synthesised]) -> None:
-    """A new account may be refused CloudFront; its costs are watched by then."""
-    assert dev_stacks["payments-sandbox-dev-docs"].after == {"payments-sandbox-dev-cost-guard"}
+def test_the_site_comes_last(dev_stacks: dict[str, Synthesised]) -> None:
+    """A new account may be refused it, or the budget before it; the stage is there by then."""
+    stage = "payments-sandbox-dev"
+    after = {name.removeprefix(stage): one.after for name, one in dev_stacks.items()}
+
+    assert after == {"": set(), "-cost-guard": {stage}, "-docs": {f"{stage}-cost-guard"}}
 
 
 @pytest.mark.usefixtures("_quiet")

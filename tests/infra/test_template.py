@@ -281,7 +281,15 @@ def test_each_acknowledgement_has_its_reason() -> None:
         ({"stage": "dev-cost-guard"}, None),
         ({"email": "nobody"}, None),
     ],
-    ids=["another account", "unknown target", "receiver in AWS", "bad stage", "a site's", "a guard's", "no address"],
+    ids=[
+        "another account",
+        "unknown target",
+        "receiver in AWS",
+        "bad stage",
+        "a site's",
+        "a guard's",
+        "no address",
+    ],
 )
 def test_what_is_not_deployed(
     context: dict[str, str], account: str | None, monkeypatch: pytest.MonkeyPatch
