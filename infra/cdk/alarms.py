@@ -30,6 +30,10 @@ SWEEPS_FAILING: Final = 3
 SWEEP_PERIODS: Final = 2
 LATE_HOURS: Final = 3
 """Settlement runs each hour; a run that fails is made up for by the next."""
+_BROKEN: Final = cloudwatch.TreatMissingData.BREACHING
+"""Of what must happen, nothing is measured when it does not."""
+_AS_BEFORE: Final = cloudwatch.TreatMissingData.IGNORE
+"""Nothing is measured of a queue that nothing was done with for six hours, whatever is in it."""
 
 
 class Promise(NamedTuple):
@@ -40,8 +44,8 @@ class Promise(NamedTuple):
     threshold: float
     periods: int = 1
     is_broken_below: bool = False
-    is_broken_by_silence: bool = False
-    """Of what must happen, nothing is measured when it does not."""
+    silence: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
+    """What it means that nothing is measured."""
 
 
 def promises(measures: Measures) -> Mapping[str, Promise]:
@@ -56,10 +60,10 @@ def promises(measures: Measures) -> Mapping[str, Promise]:
             measures.gateway("5XXError", AVERAGE), FAILING_SHARE, FAILING_PERIODS),
         "DeadLetters": Promise(
             "The sender works: no message comes back from it five times.",
-            measures.queue(way.dead, waiting, MAXIMUM), 1),
+            measures.queue(way.dead, waiting, MAXIMUM), 1, silence=_AS_BEFORE),
         "Unrelayed": Promise(
             "Every event becomes deliveries: no part of the stream is left out.",
-            measures.queue(way.unrelayed, waiting, MAXIMUM), 1),
+            measures.queue(way.unrelayed, waiting, MAXIMUM), 1, silence=_AS_BEFORE),
         "RelayLate": Promise(
             "Events become deliveries at once: the relay keeps up with the stream.",
             measures.function(RELAY, "IteratorAge", MAXIMUM), STALE_S * 1000),
@@ -73,7 +77,7 @@ def promises(measures: Measures) -> Mapping[str, Promise]:
         "SweepSilent": Promise(
             "What falls due is looked for each minute: the schedule starts the sweep.",
             measures.function(SWEEP, "Invocations", SUM), 1, SWEEP_PERIODS,
-            is_broken_below=True, is_broken_by_silence=True),
+            is_broken_below=True, silence=_BROKEN),
         "SettlementFailed": Promise(
             "Settlement leaves no merchant out.",
             measures.settlement("ExecutionsFailed"), 1),
@@ -81,7 +85,7 @@ def promises(measures: Measures) -> Mapping[str, Promise]:
         "SettlementLate": Promise(
             "Settlement is on time: it succeeds once in three hours at least.",
             measures.settlement("ExecutionsSucceeded"), 1, LATE_HOURS,
-            is_broken_below=True, is_broken_by_silence=True),
+            is_broken_below=True, silence=_BROKEN),
     }  # fmt: skip
 
 
@@ -106,7 +110,7 @@ def alarms(
 def _alarm(
     scope: Construct, deployment: Deployment, name: str, promise: Promise
 ) -> cloudwatch.Alarm:
-    operators, missing = cloudwatch.ComparisonOperator, cloudwatch.TreatMissingData
+    operators = cloudwatch.ComparisonOperator
     return cloudwatch.Alarm(
         scope,
         f"{name}Alarm",
@@ -118,9 +122,7 @@ def _alarm(
         if promise.is_broken_below
         else operators.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         evaluation_periods=promise.periods,
-        treat_missing_data=missing.BREACHING
-        if promise.is_broken_by_silence
-        else missing.NOT_BREACHING,
+        treat_missing_data=promise.silence,
     )
 
 

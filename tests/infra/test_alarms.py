@@ -33,8 +33,12 @@ _SWEEP = "FunctionName=Lambda::Function SweepFunction"
 PROMISES: Final = {
     "Slow": Watched("AWS/ApiGateway Latency", _API, "p95", 1000, periods=3),
     "Failing": Watched("AWS/ApiGateway 5XXError", _API, "Average", 0.01, periods=2),
-    "DeadLetters": Watched(_QUEUE_HAS, "QueueName=SQS::Queue DeadDeliveries", "Maximum", 1),
-    "Unrelayed": Watched(_QUEUE_HAS, "QueueName=SQS::Queue Unrelayed", "Maximum", 1),
+    "DeadLetters": Watched(
+        _QUEUE_HAS, "QueueName=SQS::Queue DeadDeliveries", "Maximum", 1, silence="ignore"
+    ),
+    "Unrelayed": Watched(
+        _QUEUE_HAS, "QueueName=SQS::Queue Unrelayed", "Maximum", 1, silence="ignore"
+    ),
     "RelayLate": Watched(
         "AWS/Lambda IteratorAge", "FunctionName=Lambda::Function RelayFunction", "Maximum", 600_000
     ),
