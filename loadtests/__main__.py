@@ -10,9 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, NoReturn
+from urllib.parse import urlsplit
 
 from bench.servers import sandbox
 
@@ -22,6 +26,10 @@ PROGRAM = Path(sys.executable).with_name("payments-sandbox")
 REPORT = ROOT / "dist/load.html"
 LOCAL_KEY = "sk_test_local"
 STOP_S = 40
+ANSWER_S = 35
+"""API Gateway gives up after 29 s."""
+LETS_IN = (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS)
+REFUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Load(NamedTuple):
@@ -48,9 +56,39 @@ def main() -> None:
     api_key = os.environ.get("API_KEY")
     if not api_key:
         sys.exit("API_KEY= is missing: a key of the sandbox at that URL")
+    url = options.url.rstrip("/")
+    if reason := refusal(url, api_key):
+        sys.exit(reason)
     rate = 90 if options.rate is None else options.rate
     load = Load(options.users or 2, options.seconds, rate)
-    sys.exit(run(options.url.rstrip("/"), api_key, load, quota_expected=True))
+    sys.exit(run(url, api_key, load, quota_expected=True))
+
+
+def refusal(url: str, api_key: str) -> str | None:
+    """Return why no load can be put on that URL with that key, None if it can."""
+    if not (api_key.isascii() and api_key.isprintable()):
+        return "API_KEY cannot be: no header takes all of its characters"
+    try:
+        status = _status(url, api_key)
+    except (OSError, HTTPException, ValueError) as error:
+        return f"No sandbox answers at {url}: {error}"
+    if status in REFUSES:
+        return (
+            f"{url} does not let the key in API_KEY in ({status});"
+            " a gateway takes up to a minute to know a new one"
+        )
+    return None if status in LETS_IN else f"No sandbox answers at {url}: GET /payments is {status}"
+
+
+def _status(url: str, api_key: str) -> int:
+    """Return how a list of payments is answered; raise ValueError for what is no address."""
+    place = urlsplit(url)
+    if place.scheme not in {"http", "https"} or not place.hostname:
+        raise ValueError("an address begins with https:// or http://")
+    connect = HTTPSConnection if place.scheme == "https" else HTTPConnection
+    with closing(connect(place.hostname, place.port, timeout=ANSWER_S)) as connection:
+        connection.request("GET", f"{place.path}/payments?limit=1", headers={"x-api-key": api_key})
+        return connection.getresponse().status
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:
