@@ -41,17 +41,13 @@ class DocsSite(Stack):
         # CloudFront has names of a whole account, which may have the stage in two regions.
         name = f"{self.stack_name}-{Aws.REGION}"
         bucket = _bucket(self)
-        access = cloudfront.S3OriginAccessControl(self, "Access", origin_access_control_name=name)
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
             comment=self.stack_name,
             default_root_object="index.html",
             default_behavior=cloudfront.BehaviorOptions(
-                origin=origins.S3BucketOrigin.with_origin_access_control(
-                    bucket,  # pyright: ignore[reportArgumentType] - jsii names parameters anew
-                    origin_access_control=access,  # pyright: ignore[reportArgumentType] - jsii names parameters anew
-                ),
+                origin=_origin(self, bucket, name),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 # As long as each file says itself.
                 cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
@@ -86,6 +82,15 @@ def _bucket(scope: Construct) -> s3.Bucket:
         enforce_ssl=True,
         minimum_tls_version=TO_BUCKET_TLS,
         removal_policy=RemovalPolicy.DESTROY,
+    )
+
+
+def _origin(scope: Construct, bucket: s3.Bucket, name: str) -> cloudfront.IOrigin:
+    """Return the bucket as what this distribution alone reads."""
+    access = cloudfront.S3OriginAccessControl(scope, "Access", origin_access_control_name=name)
+    return origins.S3BucketOrigin.with_origin_access_control(
+        bucket,  # pyright: ignore[reportArgumentType] - jsii names parameters anew
+        origin_access_control=access,  # pyright: ignore[reportArgumentType] - jsii names parameters anew
     )
 
 
